@@ -1,0 +1,47 @@
+# Needs Python 3.11 or newer and make; everything else comes from the locks into .venv, checked by hash.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: help run test test-browser lint lock clean
+
+help: ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
+
+run: export DEBUG = true
+run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.data) may be set
+	@$(BIN)/python -m config.devservices run
+
+test: lint ## lint, then every test but those in a browser
+	$(BIN)/python -m pytest -n 2 -m "not browser"
+
+test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
+	$(BIN)/python -m pytest -m browser
+
+# mypy's Django plugin loads the settings; with DEBUG they need no secrets.
+lint: export DEBUG = true
+lint: $(READY) ## style, types and import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+COMPILE = $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock'
+
+lock: $(READY) ## write requirements.txt and requirements-dev.txt anew from their .in files
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+clean: ## stop the embedded engines; remove .venv, the data in .data and every cache
+	-@test ! -e $(READY) || DEBUG=true $(BIN)/python -m config.devservices stop
+	rm -rf .venv .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# pip installs the locked uv, and uv the rest in a tenth of the time. The umask lets the account that runs
+# the embedded engines read them.
+$(READY): requirements-dev.txt
+	umask 022 && $(PYTHON) -m venv --clear .venv
+	umask 022 && sed -n '/^uv==/,/[^\\]$$/p' $< | $(BIN)/pip install -q --require-hashes -r /dev/stdin
+	umask 022 && VIRTUAL_ENV=.venv $(BIN)/uv pip sync -q --require-hashes $<
+	@touch $@

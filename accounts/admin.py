@@ -1,0 +1,88 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import Scope, ServiceKey, User
+from accounts.services import create_service_key, revoke_service_keys
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    list_display = ("name", "email", "identity_provider", "country", "is_active", "is_staff", "joined_at")
+    list_filter = ("is_active", "is_staff", "identity_provider")
+    search_fields = ("name", "email", "id")
+    readonly_fields = ("id", "identity_provider", "password_state", "last_login", "joined_at", "updated_at")
+    fields = (
+        "id",
+        "identity_provider",
+        "name",
+        "email",
+        "bio",
+        "country",
+        "timezone",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "groups",
+        "user_permissions",
+        "password_state",
+        "last_login",
+        "joined_at",
+        "updated_at",
+    )
+    filter_horizontal = ("groups", "user_permissions")
+    show_full_result_count = False
+
+    @admin.display(description="password")
+    def password_state(self, user: User) -> str:
+        return "set" if user.has_usable_password() else "none; signs in elsewhere"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Only superusers hand out power: staff who may edit people could otherwise make themselves anything."""
+        power = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")  # type: ignore[union-attr]
+        return (*self.readonly_fields, *power)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # people register, or arrive with their first token
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False  # their standings would vanish from finished boards; deactivate them instead
+
+
+class ServiceKeyForm(forms.ModelForm[ServiceKey]):
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = ServiceKey
+        fields = ("name", "scopes")
+
+
+@admin.register(ServiceKey)
+class ServiceKeyAdmin(admin.ModelAdmin[ServiceKey]):
+    form = ServiceKeyForm
+    list_display = ("name", "prefix", "scopes", "created_at", "revoked_at")
+    list_filter = ("revoked_at",)
+    search_fields = ("name", "prefix")
+    actions = ("revoke",)
+
+    def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
+        """Keys are made by the service, which shows the secret this once."""
+        key, secret = create_service_key(name=obj.name, scopes=[Scope(scope) for scope in obj.scopes])
+        obj.pk, obj._state.adding = key.pk, False
+        messages.warning(request, f"The key is {secret} — copy it now, it is not shown again.")
+
+    @admin.action(description="Revoke the selected keys")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ServiceKey]) -> None:
+        ids = queryset.values_list("id", flat=True)
+        count = revoke_service_keys(key_ids=ids, now=timezone.now())
+        messages.success(request, f"{count} keys revoked.")
+
+    def has_change_permission(self, request: HttpRequest, obj: ServiceKey | None = None) -> bool:
+        return obj is None and super().has_change_permission(request)  # the list's action, not the form
+
+    def has_delete_permission(self, request: HttpRequest, obj: ServiceKey | None = None) -> bool:
+        return False  # a revoked key stays on record

@@ -1,0 +1,75 @@
+"""Accounts of this server: register, log in, stay logged in, log out."""
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.serializers import TokenRefreshSerializer
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from accounts.api.serializers import LogInBody, RefreshBody, TokenPair
+from accounts.models import IdentityProvider, User
+from config.core.api import APIView, body_of, success
+from config.core.errors import NotFound, Unauthenticated
+from config.core.limits import LogInThrottle
+
+
+class LocalAccountsView(APIView):
+    """Open to anyone, under the tighter limit; a 404 where accounts live at Supabase alone."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    throttle_classes = [LogInThrottle]
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        super().initial(request, *args, **kwargs)
+        if IdentityProvider.LOCAL not in settings.AUTH_PROVIDERS:
+            raise NotFound("This server has no accounts of its own; sign in with Supabase.")
+
+
+def token_pair(refresh: RefreshToken) -> dict[str, object]:
+    lifetime = settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]
+    return {
+        "access": str(refresh.access_token),
+        "refresh": str(refresh),
+        "expires_in": int(lifetime.total_seconds()),
+    }
+
+
+class TokenView(LocalAccountsView):
+    @extend_schema(request=LogInBody, responses=TokenPair)
+    def post(self, request: Request) -> Response:
+        """Log in with e-mail and password."""
+        body = body_of(request, LogInBody)
+        person = authenticate(request._request, username=body["email"], password=body["password"])
+        if not isinstance(person, User):
+            raise Unauthenticated("E-mail or password is wrong.")
+        return success(token_pair(RefreshToken.for_user(person)))
+
+
+class TokenRefreshView(LocalAccountsView):
+    @extend_schema(request=RefreshBody, responses=TokenPair)
+    def post(self, request: Request) -> Response:
+        """A new pair for a refresh token, which is used up by that."""
+        body = body_of(request, RefreshBody)
+        serializer = TokenRefreshSerializer(data=body)
+        try:
+            serializer.is_valid(raise_exception=True)
+        except (TokenError, User.DoesNotExist):
+            raise Unauthenticated("This refresh token is not valid any more; log in again.") from None
+        return success(token_pair(RefreshToken(serializer.validated_data["refresh"])))
+
+
+class LogOutView(LocalAccountsView):
+    @extend_schema(request=RefreshBody, responses={200: None})
+    def post(self, request: Request) -> Response:
+        """Uses up the refresh token; the access token ends by itself. A second time changes nothing."""
+        body = body_of(request, RefreshBody)
+        try:
+            RefreshToken(body["refresh"]).blacklist()  # type: ignore[arg-type]
+        except TokenError:
+            pass
+        return success(message="Logged out.")

@@ -1,0 +1,42 @@
+"""Who is calling: a person by a bearer token, or a service by its key."""
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.models import ServiceKey, User
+from accounts.queries import active_service_key
+from accounts.services import admit_person
+from accounts.tokens import InvalidToken, verify_token
+
+
+class CallerAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <JWT>`` gives a person in ``request.user``; ``X-API-Key`` gives a service, with nobody in
+    ``request.user`` and its ServiceKey in ``request.auth``."""
+
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, ServiceKey | None] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            person = self._person(token.strip())
+            request._request.caller_id = str(person.id)
+            return person, None
+        if secret := request.headers.get("X-API-Key"):
+            key = active_service_key(secret)
+            if key is None:
+                raise AuthenticationFailed
+            request._request.caller_id = str(key.id)
+            return AnonymousUser(), key
+        return None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+    def _person(self, token: str) -> User:
+        try:
+            person = admit_person(verify_token(token))
+        except InvalidToken as error:
+            raise AuthenticationFailed from error
+        if person is None:
+            raise AuthenticationFailed
+        return person

@@ -1,0 +1,42 @@
+from collections.abc import Iterable
+from hashlib import sha256
+from uuid import UUID
+
+from accounts.models import ServiceKey, User
+from config.core.errors import Forbidden, NotFound
+
+
+def person(user_id: UUID) -> User:
+    """Raises NotFound."""
+    try:
+        return User.objects.get(id=user_id)
+    except User.DoesNotExist:
+        raise NotFound("There is no such person.") from None
+
+
+def people_by_id(user_ids: Iterable[UUID]) -> dict[UUID, User]:
+    return User.objects.in_bulk(list(user_ids))
+
+
+def access_person(viewer: User, user_id: UUID) -> User:
+    """The person whose private data ``viewer`` asks for: oneself, or anybody for staff who may view people.
+
+    Raises NotFound for nobody and Forbidden for somebody else.
+    """
+    found = viewer if viewer.id == user_id else person(user_id)
+    if found.id != viewer.id and not viewer.has_perm("accounts.view_user"):
+        raise Forbidden("This belongs to somebody else.")
+    return found
+
+
+def access_person_to_change(viewer: User, user_id: UUID) -> User:
+    """As access_person, for staff who may change people."""
+    found = viewer if viewer.id == user_id else person(user_id)
+    if found.id != viewer.id and not viewer.has_perm("accounts.change_user"):
+        raise Forbidden("This belongs to somebody else.")
+    return found
+
+
+def active_service_key(secret: str) -> ServiceKey | None:
+    digest = sha256(secret.encode()).hexdigest()
+    return ServiceKey.objects.filter(digest=digest, revoked_at=None).first()

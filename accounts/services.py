@@ -1,0 +1,98 @@
+"""Everything that changes people and keys."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.models import IdentityProvider, Scope, ServiceKey, User
+from accounts.signals import profile_changed
+from accounts.tokens import Claims
+from config.core.errors import Conflict, Invalid
+
+
+class EmailTaken(Conflict):
+    message = "There is already an account with this e-mail."
+
+
+def register_person(*, email: str, password: str, name: str) -> User:
+    """A local account. Raises Invalid for a weak password, EmailTaken."""
+    person = User(email=email.lower(), name=name)
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise Invalid(details={"password": list(error.messages)}) from None
+    person.set_password(password)
+    try:
+        with transaction.atomic():
+            person.save(force_insert=True)
+    except IntegrityError:
+        raise EmailTaken from None
+    return person
+
+
+def admit_person(claims: Claims) -> User | None:
+    """Whose token this is. The first valid Supabase token creates the person, once, however many arrive together.
+
+    None for someone who is deactivated or erased, and for a subject that another issuer has used: an id
+    belongs to the issuer that brought it.
+    """
+    person = User.objects.filter(id=claims.subject).first()
+    if person is None and claims.issuer == IdentityProvider.SUPABASE:
+        newcomer = User(
+            id=claims.subject,
+            identity_provider=IdentityProvider.SUPABASE,
+            email=claims.email,
+            name=_name_from(claims),
+        )
+        newcomer.set_unusable_password()
+        User.objects.bulk_create([newcomer], ignore_conflicts=True)
+        person = User.objects.get(id=claims.subject)
+    if person is None or not person.is_active or person.identity_provider != claims.issuer:
+        return None
+    return person
+
+
+def _name_from(claims: Claims) -> str:
+    return f"Walker {claims.subject.hex[:6]}"  # never the e-mail's local part: names are public, e-mails are not
+
+
+@transaction.atomic
+def change_profile(*, user_id: UUID, changes: Mapping[str, str]) -> User:
+    """``changes``: any of name, bio, country, timezone, already checked."""
+    person = User.objects.select_for_update().get(id=user_id)
+    shown_differently = "name" in changes and changes["name"] != person.name
+    for field, value in changes.items():
+        setattr(person, field, value)
+    person.save(update_fields=[*changes, "updated_at"])
+    if shown_differently:
+        profile_changed.send(User, user=person)
+    return person
+
+
+def create_service_key(*, name: str, scopes: Iterable[Scope]) -> tuple[ServiceKey, str]:
+    """The key's record, and the key itself, which is shown this once and stored nowhere."""
+    secret = f"psk_{secrets.token_urlsafe(32)}"
+    key = ServiceKey.objects.create(
+        name=name, prefix=secret[:10], digest=sha256(secret.encode()).hexdigest(), scopes=list(scopes)
+    )
+    return key, secret
+
+
+def revoke_service_keys(*, key_ids: Iterable[UUID], now: datetime) -> int:
+    return ServiceKey.objects.filter(id__in=list(key_ids), revoked_at=None).update(revoked_at=now)
+
+
+def lock_people(user_ids: Iterable[UUID]) -> set[UUID]:
+    """Locks these people until the transaction ends, always in the same order, and says who of them exists.
+
+    Whatever moves a person's totals takes this lock first: two syncs of one person would otherwise each
+    add up the day without seeing the other.
+    """
+    locked = User.objects.select_for_update(no_key=True).filter(id__in=list(user_ids)).order_by("id")
+    return set(locked.values_list("id", flat=True))

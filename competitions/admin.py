@@ -1,0 +1,82 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from competitions.models import Competition, Participant, StatusMove
+from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
+from config.core.admin import ReadOnly
+from config.core.money import to_decimal
+
+
+class StatusMoveInline(admin.TabularInline[StatusMove, Competition]):
+    model = StatusMove
+    extra = 0
+    can_delete = False
+    readonly_fields = ("from_status", "to_status", "moved_at", "moved_by")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Competition)
+class CompetitionAdmin(ReadOnly):
+    """Rules, dates and money change over the API, where they are checked; here one looks, publishes and cancels."""
+
+    list_display = (
+        "name",
+        "status",
+        "kind",
+        "metric",
+        "start_at",
+        "end_at",
+        "participant_count",
+        "visibility",
+        "pool",
+    )
+    list_filter = ("status", "visibility", "kind", "metric")
+    search_fields = ("name", "id", "owner__name", "owner__email")
+    list_select_related = ("owner",)
+    date_hierarchy = "start_at"
+    inlines = (StatusMoveInline,)
+    actions = ("publish", "cancel")
+
+    @admin.display(description="prize pool")
+    def pool(self, competition: Competition) -> str:
+        return f"{to_decimal(competition.prize_pool_minor, competition.currency)} {competition.currency}"
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("competitions.change_competition")
+
+    @admin.action(description="Publish the selected drafts", permissions=["publish"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
+        for competition in queryset:
+            publish_competition(competition_id=competition.id, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+        messages.success(request, "Published.")
+
+    @admin.action(description="Cancel the selected competitions", permissions=["publish"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
+        for competition in queryset:
+            try:
+                cancel_competition(competition_id=competition.id, by=request.user, now=timezone.now())  # type: ignore[arg-type]
+                messages.success(request, f"{competition} is cancelled.")
+            except AlreadyEnded:
+                messages.error(request, f"{competition} has ended and cannot be cancelled.")
+
+
+@admin.register(Participant)
+class ParticipantAdmin(ReadOnly):
+    list_display = ("user", "competition", "joined_at", "left_at")
+    list_filter = (("left_at", admin.EmptyFieldListFilter),)
+    search_fields = ("user__name", "user__email", "competition__name")
+    list_select_related = ("user", "competition")
+
+
+@admin.register(StatusMove)
+class StatusMoveAdmin(ReadOnly):
+    list_display = ("competition", "from_status", "to_status", "moved_at", "moved_by")
+    list_filter = ("to_status",)
+    search_fields = ("competition__name",)
+    list_select_related = ("competition", "moved_by")

@@ -1,0 +1,131 @@
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSetMixin
+
+from accounts.permissions import PersonOnly
+from competitions import queries, rules
+from competitions.api.serializers import (
+    CompetitionAnswer,
+    CompetitionBody,
+    CompetitionListQuery,
+    JoinBody,
+    NewCompetitionBody,
+    ParticipantAnswer,
+    columns_of,
+    span_from,
+)
+from competitions.models import Competition
+from competitions.services import enrolment, lifecycle
+from config.core.api import APIView, PageQuery, body_of, paginated, query_of, success, uuid_of
+from config.core.errors import Forbidden
+
+
+class CompetitionViewSet(ViewSetMixin, APIView):
+    """Competitions that the caller may see; changes are for owners and staff."""
+
+    permission_classes = [PersonOnly]
+    lookup_field = "competition_id"
+    lookup_value_regex = "[^/]+"
+
+    @extend_schema(parameters=[CompetitionListQuery], responses=CompetitionAnswer(many=True))
+    def list(self, request: Request) -> Response:
+        query, now = query_of(request, CompetitionListQuery), timezone.now()
+        found = queries.competitions_visible_to(request.user)
+        if "status" in query:
+            found = found.with_status(rules.Status(query["status"]), now)  # type: ignore[attr-defined]
+        limit, offset = query["limit"], query["offset"]
+        rows = [self._answer(request, competition, now) for competition in found[offset : offset + limit]]
+        return paginated(request, rows, limit=limit, offset=offset, total=found.count())
+
+    @extend_schema(request=NewCompetitionBody, responses={201: CompetitionAnswer})
+    def create(self, request: Request) -> Response:
+        if settings.COMPETITIONS_BY_STAFF_ONLY and not request.user.has_perm("competitions.add_competition"):
+            raise Forbidden("Only staff may create competitions here.")
+        body, now = body_of(request, NewCompetitionBody), timezone.now()
+        span = span_from(body, None)
+        assert span is not None
+        competition = lifecycle.create_competition(
+            owner=request.user, fields=columns_of(body, None), span=span, published=not body["draft"], now=now
+        )
+        return success(self._answer(request, competition, now), status=201)
+
+    @extend_schema(responses=CompetitionAnswer)
+    def retrieve(self, request: Request, competition_id: str) -> Response:
+        competition = queries.access_competition(request.user, uuid_of(competition_id))
+        return success(self._answer(request, competition, timezone.now()))
+
+    @extend_schema(request=CompetitionBody, responses=CompetitionAnswer)
+    def partial_update(self, request: Request, competition_id: str) -> Response:
+        competition, now = self._mine(request, competition_id), timezone.now()
+        body = body_of(request, CompetitionBody, partial=True)
+        changed = lifecycle.change_competition(
+            competition_id=competition.id,
+            fields=columns_of(body, competition),
+            span=span_from(body, competition),
+            by=request.user,
+            now=now,
+        )
+        return success(self._answer(request, changed, now))
+
+    @extend_schema(responses={200: None})
+    def destroy(self, request: Request, competition_id: str) -> Response:
+        competition = self._mine(request, competition_id)
+        lifecycle.delete_competition(competition_id=competition.id, now=timezone.now())
+        return success(message="Deleted.")
+
+    @extend_schema(request=None, responses=CompetitionAnswer)
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, competition_id: str) -> Response:
+        competition, now = self._mine(request, competition_id), timezone.now()
+        changed = lifecycle.publish_competition(competition_id=competition.id, by=request.user, now=now)
+        return success(self._answer(request, changed, now))
+
+    @extend_schema(request=None, responses=CompetitionAnswer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, competition_id: str) -> Response:
+        competition, now = self._mine(request, competition_id), timezone.now()
+        changed = lifecycle.cancel_competition(competition_id=competition.id, by=request.user, now=now)
+        return success(self._answer(request, changed, now))
+
+    @extend_schema(request=JoinBody, responses=ParticipantAnswer)
+    @action(detail=True, methods=["post"])
+    def join(self, request: Request, competition_id: str) -> Response:
+        body = body_of(request, JoinBody)
+        participant = enrolment.join_competition(
+            competition=queries.competition(uuid_of(competition_id)),
+            user_id=request.user.id,
+            join_code=body.get("join_code"),
+            now=timezone.now(),
+        )
+        return success(ParticipantAnswer(participant).data, message="Joined.")
+
+    @extend_schema(request=None, responses={200: None})
+    @action(detail=True, methods=["post"])
+    def leave(self, request: Request, competition_id: str) -> Response:
+        competition = queries.access_competition(request.user, uuid_of(competition_id))
+        enrolment.leave_competition(competition=competition, user_id=request.user.id, now=timezone.now())
+        return success(message="Left.")
+
+    @extend_schema(parameters=[PageQuery], responses=ParticipantAnswer(many=True))
+    @action(detail=True, methods=["get"])
+    def participants(self, request: Request, competition_id: str) -> Response:
+        competition, query = (
+            queries.access_competition(request.user, uuid_of(competition_id)),
+            query_of(request, PageQuery),
+        )
+        found = queries.participants_of(competition.id)
+        limit, offset = query["limit"], query["offset"]
+        rows = ParticipantAnswer(found[offset : offset + limit], many=True).data
+        return paginated(request, rows, limit=limit, offset=offset, total=competition.participant_count)
+
+    def _mine(self, request: Request, competition_id: str) -> Competition:
+        return queries.access_competition_to_change(request.user, uuid_of(competition_id))
+
+    def _answer(self, request: Request, competition: Competition, now: Any) -> Any:
+        return CompetitionAnswer(competition, context={"now": now, "viewer_id": request.user.id}).data

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class CompetitionsConfig(AppConfig):
+    """Competitions, who takes part, and where each stands in time."""
+
+    name = "competitions"

@@ -1,0 +1,166 @@
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Self
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from competitions import rules
+from competitions.rules import Kind, Metric, ScoreSource, Status, TieRule, Visibility
+
+
+def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
+    return [(value.value, value.value.replace("_", " ")) for value in values]
+
+
+class CompetitionQuerySet(models.QuerySet["Competition"]):
+    def visible_to(self, user_id: object) -> Self:
+        """What a signed-in person may see: everything published but private, and what they own or take part in."""
+        mine = Participant.objects.filter(competition=models.OuterRef("pk"), user_id=user_id, left_at=None)
+        published = ~Q(published_at=None)
+        shown = published & ~Q(visibility=Visibility.PRIVATE)
+        return self.filter(shown | Q(owner_id=user_id) | (published & models.Exists(mine)))
+
+    def accepting(self, now: datetime) -> Self:
+        """Those that activity still counts in, by their dates: the stored status may lag a few seconds."""
+        return self.filter(cancelled_at=None, published_at__isnull=False, closes_at__gt=now)
+
+    def with_status(self, status: Status, now: datetime) -> Self:
+        """Those that `rules.status_at` puts there now; said in SQL so that the database can page through them."""
+        live = Q(cancelled_at=None, published_at__isnull=False)
+        asked = {
+            Status.CANCELLED: Q(cancelled_at__isnull=False),
+            Status.DRAFT: Q(cancelled_at=None, published_at=None),
+            Status.UPCOMING: live & Q(start_at__gt=now),
+            Status.ACTIVE: live & Q(start_at__lte=now, end_at__gt=now),
+            Status.ENDED: live & Q(end_at__lte=now, closes_at__gt=now),
+            Status.COMPLETED: live & Q(end_at__lte=now, closes_at__lte=now),
+        }
+        return self.filter(asked[status])
+
+
+class Competition(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="owned_competitions")
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True, max_length=5000)
+
+    kind = models.CharField("type", max_length=8, choices=_choices(Kind), default=Kind.CUSTOM)
+    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA zone: what “a day” means here.")
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField(help_text="Exclusive.")
+    starts_on = models.DateField(editable=False, help_text="First day that counts, in the competition's zone.")
+    last_on = models.DateField(editable=False, help_text="Last day that counts, included.")
+    grace_hours = models.PositiveSmallIntegerField(
+        default=24, help_text="How long after the end late phones may still send what was measured before it."
+    )
+    closes_at = models.DateTimeField(editable=False, help_text="When the grace is over.")
+
+    metric = models.CharField(max_length=16, choices=_choices(Metric), default=Metric.STEPS)
+    weights = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="For the weighted metric: points per step, metre, kcal, minute, as text.",
+    )
+    score_source = models.CharField(max_length=8, choices=_choices(ScoreSource), default=ScoreSource.EITHER)
+    tie_rule = models.CharField(max_length=16, choices=_choices(TieRule), default=TieRule.FIRST_TO_REACH)
+
+    visibility = models.CharField(max_length=8, choices=_choices(Visibility), default=Visibility.OPEN)
+    join_code = models.CharField(max_length=16, editable=False, unique=True)
+    max_participants = models.PositiveIntegerField(null=True, blank=True)
+    participant_count = models.PositiveIntegerField(default=0, editable=False)
+
+    currency = models.CharField(max_length=3, default="USD")
+    entry_fee_minor = models.BigIntegerField(default=0, help_text="In the currency's minor unit.")
+    prize_pool_minor = models.BigIntegerField(default=0, help_text="In the currency's minor unit.")
+
+    status = models.CharField(max_length=10, choices=_choices(Status), default=Status.DRAFT, editable=False)
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager["Competition"]] = CompetitionQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-start_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end_at__gt=F("start_at")), name="competition_ends_after_start"),
+            models.CheckConstraint(condition=Q(last_on__gte=F("starts_on")), name="competition_days_in_order"),
+            models.CheckConstraint(
+                condition=Q(entry_fee_minor__gte=0, prize_pool_minor__gte=0),
+                name="competition_money_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_participants=None) | Q(participant_count__lte=F("max_participants")),
+                name="competition_not_overfull",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-start_at", "id"]),
+            models.Index(fields=["status", "-start_at"]),
+            models.Index(fields=["owner"]),
+            models.Index(
+                fields=["closes_at"],
+                condition=~Q(status__in=["completed", "cancelled", "draft"]),
+                name="competition_still_moving",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def status_at(self, now: datetime) -> Status:
+        """Where it stands by its dates, whatever is stored."""
+        return rules.status_at(
+            now,
+            published=self.published_at is not None,
+            cancelled=self.cancelled_at is not None,
+            start_at=self.start_at,
+            end_at=self.end_at,
+            closes_at=self.closes_at,
+        )
+
+
+class Participant(models.Model):
+    competition = models.ForeignKey(Competition, models.CASCADE, related_name="participants")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="participations")
+    joined_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["joined_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["competition", "user"], name="one_participation_per_person")]
+        indexes = [
+            models.Index(
+                fields=["competition", "joined_at", "id"], condition=Q(left_at=None), name="participants_here"
+            ),
+            models.Index(fields=["user"], condition=Q(left_at=None), name="participations_of_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.competition_id}"
+
+
+class StatusMove(models.Model):
+    """One move of a competition's status; written once, never changed."""
+
+    competition = models.ForeignKey(Competition, models.CASCADE, related_name="status_moves")
+    from_status = models.CharField(max_length=10, choices=_choices(Status), blank=True)
+    to_status = models.CharField(max_length=10, choices=_choices(Status))
+    moved_at = models.DateTimeField()
+    moved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        help_text="Empty: its dates moved it.",
+    )
+
+    class Meta:
+        ordering = ["moved_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_status or 'new'} → {self.to_status}"

@@ -1,0 +1,79 @@
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.models import User
+from competitions.models import Competition, Participant
+from competitions.rules import Visibility
+from config.core.errors import Forbidden, NotFound
+
+
+def competitions_visible_to(viewer: User) -> QuerySet[Competition]:
+    everything = Competition.objects.all()
+    if viewer.has_perm("competitions.view_competition"):
+        return everything
+    return everything.visible_to(viewer.id)  # type: ignore[attr-defined,no-any-return]
+
+
+def access_competition(viewer: User, competition_id: UUID) -> Competition:
+    """Raises NotFound, also for what ``viewer`` may not see."""
+    found = competitions_visible_to(viewer).filter(id=competition_id).first()
+    if found is None:
+        raise NotFound("There is no such competition.")
+    return found
+
+
+def access_competition_to_change(viewer: User, competition_id: UUID) -> Competition:
+    """For its owner and staff who may change competitions. Raises NotFound, Forbidden."""
+    found = access_competition(viewer, competition_id)
+    if found.owner_id != viewer.id and not viewer.has_perm("competitions.change_competition"):
+        raise Forbidden("Only the owner of the competition may do this.")
+    return found
+
+
+def competition(competition_id: UUID) -> Competition:
+    """For callers that are not people. Raises NotFound."""
+    found = Competition.objects.filter(id=competition_id).first()
+    if found is None:
+        raise NotFound("There is no such competition.")
+    return found
+
+
+def public_competition(competition_id: UUID) -> Competition:
+    """One whose board anybody may see without logging in. Raises NotFound."""
+    shown = Competition.objects.filter(visibility=Visibility.PUBLIC, published_at__isnull=False)
+    found = shown.filter(id=competition_id).first()
+    if found is None:
+        raise NotFound("There is no public board under this address.")
+    return found
+
+
+def participants_of(competition_id: UUID) -> QuerySet[Participant]:
+    return Participant.objects.filter(competition_id=competition_id, left_at=None).select_related("user")
+
+
+def participation(competition_id: UUID, user_id: UUID) -> Participant | None:
+    return Participant.objects.filter(competition_id=competition_id, user_id=user_id, left_at=None).first()
+
+
+def competitions_counting(user_ids: Iterable[UUID], now: datetime) -> QuerySet[Competition]:
+    """Competitions of these people that still accept activity, by their dates."""
+    joined = Participant.objects.filter(user_id__in=list(user_ids), left_at=None).values("competition_id")
+    return Competition.objects.all().accepting(now).filter(id__in=joined)  # type: ignore[attr-defined,no-any-return]
+
+
+def held(competitions: QuerySet[Competition]) -> list[Competition]:
+    """These competitions, with their rules held still until the transaction ends.
+
+    A key-share lock: it keeps out whoever changes the rules (they lock for update), and neither people who join
+    nor one another. Locked in the order of their ids.
+    """
+    sql, params = competitions.order_by("id").query.sql_with_params()
+    return list(Competition.objects.raw(f"{sql} FOR KEY SHARE OF competitions_competition", params))
+
+
+def public_competitions() -> QuerySet[Competition]:
+    """Those whose board anybody may see, the latest first."""
+    return Competition.objects.filter(visibility=Visibility.PUBLIC, published_at__isnull=False).order_by("-start_at")

@@ -1,0 +1,176 @@
+"""Making, changing and ending competitions, and moving their status along."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models import User
+from competitions import rules
+from competitions.models import Competition, StatusMove
+from competitions.signals import competition_created, rules_changed
+from config.core.errors import Conflict, Invalid, NotFound
+
+_CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
+
+RULE_FIELDS = frozenset(
+    {"start_at", "end_at", "timezone", "kind", "grace_hours", "metric", "weights", "score_source", "tie_rule"}
+    | {"currency", "entry_fee_minor", "prize_pool_minor"}
+)
+"""What people joined under; fixed from the start on."""
+
+
+class RulesFixed(Conflict):
+    message = "The competition has started, so its rules stay as they are."
+
+
+class CannotDelete(Conflict):
+    message = "Only a competition that has not started and has no participants can be deleted; cancel it instead."
+
+
+class AlreadyEnded(Conflict):
+    message = "The competition has ended."
+
+
+@transaction.atomic
+def create_competition(
+    *, owner: User, fields: Mapping[str, Any], span: rules.Span, published: bool, now: datetime
+) -> Competition:
+    """``fields``: columns of Competition, already checked. Its status is right at once, whatever its dates."""
+    competition = Competition(
+        owner=owner, join_code=_new_code(), created_at=now, published_at=now if published else None, **fields
+    )
+    _set_span(competition, span)
+    competition.status = competition.status_at(now).value
+    competition.save(force_insert=True)
+    _record_move(competition, "", owner, now)
+    competition_created.send(Competition, competition=competition)
+    return competition
+
+
+def _new_code() -> str:
+    return "".join(secrets.choice(_CODE_LETTERS) for _ in range(10))
+
+
+def _set_span(competition: Competition, span: rules.Span) -> None:
+    competition.start_at, competition.end_at = span.start_at, span.end_at
+    competition.starts_on, competition.last_on = span.starts_on, span.last_on
+    _set_grace(competition)
+
+
+def _set_grace(competition: Competition) -> None:
+    since = competition.published_at or competition.created_at
+    grace = timedelta(hours=competition.grace_hours)
+    competition.closes_at = rules.closes_at(competition.end_at, since, grace)
+
+
+@transaction.atomic
+def change_competition(
+    *, competition_id: UUID, fields: Mapping[str, Any], span: rules.Span | None, by: User, now: datetime
+) -> Competition:
+    """``span`` is given when a date, the zone or the type is to change. Raises RulesFixed after the start, Invalid when
+    there would be fewer places than participants."""
+    competition = _locked(competition_id)
+    changes = {name: value for name, value in fields.items() if getattr(competition, name) != value}
+    moved_in_time = span is not None and (span.start_at, span.end_at, span.starts_on, span.last_on) != (
+        competition.start_at,
+        competition.end_at,
+        competition.starts_on,
+        competition.last_on,
+    )
+    new_rules = bool(RULE_FIELDS & changes.keys()) or moved_in_time
+    if new_rules and competition.status_at(now) not in (rules.Status.DRAFT, rules.Status.UPCOMING):
+        raise RulesFixed
+    places = changes.get("max_participants")
+    if places is not None and places < competition.participant_count:
+        raise Invalid(details={"max_participants": ["More people than that take part already."]})
+    for name, value in changes.items():
+        setattr(competition, name, value)
+    if span is not None:
+        _set_span(competition, span)
+    _set_grace(competition)
+    competition.save()
+    _follow_the_clock(competition, by, now)
+    if new_rules:
+        rules_changed.send(Competition, competition=competition, changed_at=now)
+    return competition
+
+
+@transaction.atomic
+def publish_competition(*, competition_id: UUID, by: User, now: datetime) -> Competition:
+    """Ends the draft. A second time changes nothing."""
+    competition = _locked(competition_id)
+    if competition.published_at is None:
+        competition.published_at = now
+        _set_grace(competition)
+        competition.save(update_fields=["published_at", "closes_at", "updated_at"])
+        _follow_the_clock(competition, by, now)
+    return competition
+
+
+@transaction.atomic
+def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Competition:
+    """Nothing counts any more. A second time changes nothing. Raises AlreadyEnded."""
+    competition = _locked(competition_id)
+    status = competition.status_at(now)
+    if status in (rules.Status.ENDED, rules.Status.COMPLETED):
+        raise AlreadyEnded
+    if status != rules.Status.CANCELLED:
+        competition.cancelled_at = now
+        competition.save(update_fields=["cancelled_at", "updated_at"])
+        _follow_the_clock(competition, by, now)
+    return competition
+
+
+@transaction.atomic
+def delete_competition(*, competition_id: UUID, now: datetime) -> None:
+    """Raises CannotDelete after the start or with participants."""
+    competition = _locked(competition_id)
+    untouched = competition.status_at(now) in (rules.Status.DRAFT, rules.Status.UPCOMING)
+    if not untouched or competition.participant_count:
+        raise CannotDelete
+    competition.delete()
+
+
+def move_statuses(*, now: datetime) -> int:
+    """Brings every stored status to where the dates say it is. Says how many moved. Safe to run at any time, from
+    several processes at once."""
+    due = (
+        Q(status="upcoming", start_at__lte=now)
+        | Q(status="active", end_at__lte=now)
+        | Q(status="ended", closes_at__lte=now)
+    )
+    moved = 0
+    for competition_id in Competition.objects.filter(due).values_list("id", flat=True):
+        with transaction.atomic():
+            moved += _follow_the_clock(_locked(competition_id), None, now)
+    return moved
+
+
+def _follow_the_clock(competition: Competition, by: User | None, now: datetime) -> bool:
+    """Stores and records the status that the dates give; every status passed on the way is a move of its own only
+    if somebody could have seen it, so a server that slept over the start records one move, not two."""
+    before, after = competition.status, competition.status_at(now).value
+    if before == after:
+        return False
+    competition.status = after
+    competition.save(update_fields=["status", "updated_at"])
+    _record_move(competition, before, by, now)
+    return True
+
+
+def _record_move(competition: Competition, before: str, by: User | None, now: datetime) -> None:
+    StatusMove.objects.create(
+        competition=competition, from_status=before, to_status=competition.status, moved_at=now, moved_by=by
+    )
+
+
+def _locked(competition_id: UUID) -> Competition:
+    competition = Competition.objects.select_for_update().filter(id=competition_id).first()
+    if competition is None:
+        raise NotFound("There is no such competition.")
+    return competition

@@ -1,0 +1,16 @@
+"""What competitions announces upward, inside the transaction that did it."""
+
+from django.dispatch import Signal
+
+competition_created = Signal()
+"""``competition: Competition``."""
+
+participants_joined = Signal()
+"""``competition: Competition, user_ids: Sequence[UUID], joined_at: datetime``, also for those who come back. The people
+are locked."""
+
+participant_left = Signal()
+"""``competition: Competition, user_id: UUID, left_at: datetime``. The person is locked."""
+
+rules_changed = Signal()
+"""``competition: Competition, changed_at: datetime``: it counts other days or scores differently. It is locked."""

@@ -1,0 +1,132 @@
+"""Is it alive, is it ready, and which part of it is not well."""
+
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from django_prometheus.exports import ExportToDjangoView
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.authentication import CallerAuthentication
+from accounts.models import Scope, ServiceKey, User
+from config.core.errors import Forbidden
+from config.core.json import dump_json
+from config.core.redis import RedisError, redis_client
+
+DETAILS_TTL_SECONDS = 5
+
+
+def health(request: HttpRequest) -> HttpResponse:
+    """Nothing is asked of any dependency."""
+    return _answer({"status": "healthy", "service": "pacesetter"})
+
+
+def live(request: HttpRequest) -> HttpResponse:
+    return _answer({"status": "alive"})
+
+
+def ready(request: HttpRequest) -> HttpResponse:
+    """503 without PostgreSQL or with migrations missing. Without Redis the server is degraded and still right."""
+    components = check_components()
+    status = _overall(components)
+    return _answer({"status": status, "components": _names(components)}, 503 if status == "unavailable" else 200)
+
+
+def detailed(request: HttpRequest) -> HttpResponse:
+    """Each component with its latency, remembered for five seconds. For operators."""
+    _operators_only(request)
+    found = _remembered()
+    if found is None:
+        components = check_components()
+        found = {"status": _overall(components), "components": components}
+        _remember(found)
+    return _answer(found)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus. For operators."""
+    _operators_only(request)
+    return ExportToDjangoView(request)
+
+
+def check_components() -> dict[str, dict[str, Any]]:
+    return {
+        "postgresql": _timed(_postgresql),
+        "migrations": _timed(_migrations),
+        "redis": _timed(lambda: redis_client().ping()),
+    }
+
+
+def _postgresql() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _migrations() -> None:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        raise DatabaseError(f"{len(missing)} migrations are missing; run manage.py migrate")
+
+
+def _timed(check: Callable[[], object]) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        check()
+        status = "healthy"
+    except (DatabaseError, RedisError):
+        status = "unhealthy"
+    return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000, 2)}
+
+
+def _overall(components: dict[str, dict[str, Any]]) -> str:
+    unhealthy = {name for name, found in components.items() if found["status"] != "healthy"}
+    if unhealthy & {"postgresql", "migrations"}:
+        return "unavailable"
+    return "degraded" if unhealthy else "ready"
+
+
+def _names(components: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: found["status"] for name, found in components.items()}
+
+
+def _remembered() -> Any:
+    try:
+        return cache.get("health:detailed")
+    except RedisError:
+        return None
+
+
+def _remember(found: dict[str, Any]) -> None:
+    try:
+        cache.set("health:detailed", found, DETAILS_TTL_SECONDS)
+    except RedisError:
+        pass
+
+
+def _operators_only(request: HttpRequest) -> None:
+    """The configured networks, keys with the scope, and staff. Raises Forbidden."""
+    address = request.client_address  # type: ignore[attr-defined]
+    if address and any(ip_address(address) in network for network in settings.OPERATIONS_NETWORKS):
+        return
+    try:
+        caller, key = CallerAuthentication().authenticate(Request(request)) or (AnonymousUser(), None)
+    except AuthenticationFailed:
+        raise Forbidden from None
+    if isinstance(key, ServiceKey) and key.allows(Scope.OPERATIONS_READ):
+        return
+    if isinstance(caller, User) and caller.has_perm("accounts.read_operations"):
+        return
+    raise Forbidden("Operators only.")
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> HttpResponse:
+    return HttpResponse(dump_json(body), content_type="application/json", status=status)

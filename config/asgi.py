@@ -1,0 +1,21 @@
+"""The whole server as one ASGI application: HTTP to Django, sockets to the consumers."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+_django = get_asgi_application()  # loads the apps; everything below needs them
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from config.core.body_limit import BodyLimit  # noqa: E402
+from config.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": BodyLimit(_django, settings.MAX_BODY_BYTES),
+        "websocket": URLRouter(websocket_urlpatterns),
+    }
+)

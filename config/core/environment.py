@@ -1,0 +1,226 @@
+"""The one typed reader of the environment: every setting of a deployment, its type, default and meaning.
+
+`.env.example` is printed from this class (``python -m config.core.environment``), so it cannot go stale.
+"""
+
+import os
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+Network = IPv4Network | IPv6Network
+
+DEVELOPMENT_SECRET = "development-only-secret-do-not-use-it-where-anyone-else-can-reach"  # noqa: S105 - refused without DEBUG
+
+
+class SettingError(Exception):
+    """A setting is missing or unusable; the text is one sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A token bucket: ``per_second`` tokens are added each second, up to ``burst``; 0 per second: no limit."""
+
+    per_second: float
+    burst: int
+
+    def __str__(self) -> str:
+        return f"{self.per_second:g}/{self.burst}" if self.per_second else "0"
+
+
+def means(text: str) -> dict[str, str]:
+    return {"meaning": text}
+
+
+@dataclass(frozen=True)
+class Environment:
+    DEBUG: bool = field(
+        default=False,
+        metadata=means("Development mode: embedded engines, demo log-ins, stack traces. Never on a public server."),
+    )
+    SECRET_KEY: str = field(
+        default=DEVELOPMENT_SECRET, metadata=means("Signs sessions and links; 50 random characters or more.")
+    )
+    JWT_SECRET: str = field(
+        default="", metadata=means("Signs this server's own access tokens; 32 random characters or more.")
+    )
+    PORT: int = field(default=8080, metadata=means("Port the server listens on."))
+    HOST: str = field(default="127.0.0.1", metadata=means("Address the server listens on; 0.0.0.0 inside a container."))
+    PUBLIC_URL: str = field(
+        default="",
+        metadata=means(
+            "Where people reach this server, such as https://steps.example.org; empty: as the request says."
+        ),
+    )
+    DATA_DIR: str = field(default=".data", metadata=means("Folder of the embedded engines and of uploaded files."))
+    DATABASE_URL: str = field(
+        default="",
+        metadata=means(
+            "postgresql://user:password@host:5432/name; empty only with DEBUG, then the embedded PostgreSQL."
+        ),
+    )
+    DATABASE_POOL_SIZE: int = field(default=25, metadata=means("PostgreSQL connections of one process, at most."))
+    REDIS_URL: str = field(
+        default="",
+        metadata=means("redis://host:6379/0 or rediss:// for TLS; empty only with DEBUG, then the embedded Valkey."),
+    )
+    REDIS_POOL_SIZE: int = field(default=10, metadata=means("Redis connections of one process for commands, at most."))
+    ALLOWED_HOSTS: tuple[str, ...] = field(
+        default=(), metadata=means("Host names that this server answers to; with DEBUG also localhost.")
+    )
+    CORS_ALLOWED_ORIGINS: tuple[str, ...] = field(
+        default=(),
+        metadata=means("Origins of web clients elsewhere, such as https://app.example.org; no wildcard."),
+    )
+    PROXY_COUNT: int = field(
+        default=0,
+        metadata=means("Proxies in front that append to X-Forwarded-For; 0: the connection's own address counts."),
+    )
+    OPERATIONS_NETWORKS: tuple[Network, ...] = field(
+        default=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        metadata=means("Networks that may read /metrics and /health/detailed without a key."),
+    )
+    RATE_LIMIT: Rate = field(
+        default=Rate(100, 200),
+        metadata=means("Requests per person, else per address: per-second/burst; 0 switches every limit off."),
+    )
+    LOG_LEVEL: str = field(default="INFO", metadata=means("DEBUG, INFO, WARNING or ERROR."))
+    AUTH_PROVIDERS: tuple[str, ...] = field(
+        default=(),
+        metadata=means("local, supabase or both; empty: supabase when SUPABASE_URL is set, else local."),
+    )
+    SUPABASE_URL: str = field(default="", metadata=means("https://<project>.supabase.co; its tokens are accepted."))
+    SUPABASE_ANON_KEY: str = field(
+        default="", metadata=means("The project's public key, sent along when its signing keys are fetched.")
+    )
+    SUPABASE_JWT_SECRET: str = field(
+        default="",
+        metadata=means("The project's legacy HS256 secret; empty when it signs with ES256 or RS256."),
+    )
+    COMPETITIONS_BY_STAFF_ONLY: bool = field(
+        default=False, metadata=means("Only people with the permission may create competitions.")
+    )
+    MAX_BODY_BYTES: int = field(
+        default=2 * 1024 * 1024,
+        metadata=means("Largest request body in bytes; file uploads have limits of their own."),
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Environment":
+        """Settings from ``environ``. Raises SettingError naming the first unusable or missing one."""
+        values: dict[str, object] = {}
+        types = typing.get_type_hints(cls)
+        for known in fields(cls):
+            text = environ.get(known.name, "").strip()
+            if not text:
+                continue
+            try:
+                values[known.name] = _PARSERS[types[known.name]][1](text)
+            except ValueError as error:
+                raise SettingError(f"{known.name} cannot be read ({text!r}): {error}.") from None
+        environment = cls(**values)  # type: ignore[arg-type]
+        environment._refuse_the_unsafe()
+        return environment
+
+    def _refuse_the_unsafe(self) -> None:
+        for name in self.auth_providers:
+            if name not in ("local", "supabase"):
+                raise SettingError(f"AUTH_PROVIDERS knows local and supabase, not {name!r}.")
+        if "supabase" in self.auth_providers and not self.SUPABASE_URL:
+            raise SettingError("AUTH_PROVIDERS names supabase, so SUPABASE_URL must be set.")
+        if "*" in self.CORS_ALLOWED_ORIGINS:
+            raise SettingError(
+                "CORS_ALLOWED_ORIGINS is a list of origins; * would let every web page act for its visitors."
+            )
+        if self.DEBUG:
+            return
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            if not getattr(self, name):
+                raise SettingError(f"{name} must be set (only with DEBUG=true an embedded engine takes its place).")
+        if self.SECRET_KEY == DEVELOPMENT_SECRET or len(self.SECRET_KEY) < 50:
+            raise SettingError("SECRET_KEY must be set to 50 random characters or more.")
+        if "local" in self.auth_providers and len(self.JWT_SECRET) < 32:
+            raise SettingError("JWT_SECRET must be set to 32 random characters or more.")
+
+    @property
+    def auth_providers(self) -> tuple[str, ...]:
+        return self.AUTH_PROVIDERS or (("supabase",) if self.SUPABASE_URL else ("local",))
+
+    @property
+    def jwt_secret(self) -> str:
+        return self.JWT_SECRET or DEVELOPMENT_SECRET
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("write true or false")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(word) for word in _words(text))
+
+
+def _rate(text: str) -> Rate:
+    if text == "0":
+        return Rate(0, 0)
+    per_second, separator, burst = text.partition("/")
+    if not separator or float(per_second) <= 0 or int(burst) < 1:
+        raise ValueError("write per-second/burst, such as 100/200, or 0 for no limit")
+    return Rate(float(per_second), int(burst))
+
+
+_PARSERS: dict[object, tuple[str, Callable[[str], object]]] = {
+    str: ("text", str),
+    int: ("whole number", int),
+    bool: ("true or false", _boolean),
+    tuple[str, ...]: ("comma-separated list", _words),
+    tuple[Network, ...]: ("comma-separated networks", _networks),
+    Rate: ("per-second/burst", _rate),
+}
+
+
+def example() -> str:
+    """The text of `.env.example`."""
+    types = typing.get_type_hints(Environment)
+    lines = [
+        "# Every setting, with its type, its default and its meaning. Printed by",
+        "# python -m config.core.environment",
+    ]
+    for known in fields(Environment):
+        assert known.default is not MISSING
+        shown = "" if known.default == DEVELOPMENT_SECRET else _shown(known.default)
+        lines += [
+            "",
+            f"# {known.metadata['meaning']} ({_PARSERS[types[known.name]][0]})",
+            f"{known.name}={shown}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def read() -> Environment:
+    """The settings of this process; a wrong one ends it with its sentence instead of a stack trace."""
+    try:
+        return Environment.read(os.environ)
+    except SettingError as error:
+        sys.exit(f"Pacesetter cannot start: {error}")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())

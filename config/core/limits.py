@@ -1,0 +1,104 @@
+"""Token buckets in Redis: one atomic script, counted in milliseconds by Redis's own clock.
+
+Redis's clock, because several servers share a bucket and their clocks differ. A bucket that is full again is forgotten by
+expiry, so an idle caller costs nothing. Where Redis is out, each process counts for itself.
+"""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from config.core.environment import Rate
+from config.core.errors import TooMany
+from config.core.metrics import LIMITER_FALLBACKS, RATE_LIMITED
+from config.core.redis import RedisError, Script
+from config.core.request import address_block
+
+log = structlog.get_logger(__name__)
+
+LOG_IN = Rate(per_second=0.2, burst=10)
+"""Passwords are guessed here: twelve a minute from one address, ten of them at once."""
+
+_take = Script(
+    """
+    local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+    local clock = redis.call('TIME')
+    local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+    local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+    local at = tonumber(bucket[2]) or now
+    local tokens = math.min(burst, (tonumber(bucket[1]) or burst) + math.max(0, now - at) * rate / 1000)
+    local wait = 0
+    if tokens >= 1 then tokens = tokens - 1 else wait = math.ceil((1 - tokens) * 1000 / rate) end
+    redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now)
+    redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens) * 1000 / rate) + 1000)
+    return wait
+    """
+)
+
+
+@dataclass
+class _LocalBucket:
+    tokens: float
+    at: float
+
+
+_local: dict[str, _LocalBucket] = {}
+_local_lock = threading.Lock()
+_LOCAL_BUCKETS = 10_000  # bounded, so that strangers cannot fill the memory while Redis is out
+
+
+def take_token(name: str, subject: str, rate: Rate) -> None:
+    """Counts one request of ``subject`` against the limit ``name``. Raises TooMany, which says when to return."""
+    if not settings.RATE_LIMIT.per_second:
+        return
+    key = f"limit:{name}:{subject}"
+    try:
+        wait_ms = int(_take([key], [rate.per_second, rate.burst]))
+    except RedisError as error:
+        LIMITER_FALLBACKS.inc()
+        log.warning("limit_counted_locally", error=type(error).__name__)
+        wait_ms = _take_locally(key, rate, time.monotonic())
+    if wait_ms:
+        RATE_LIMITED.labels(limit=name).inc()
+        raise TooMany(retry_after=math.ceil(wait_ms / 1000))
+
+
+def _take_locally(key: str, rate: Rate, now: float) -> int:
+    with _local_lock:
+        if len(_local) >= _LOCAL_BUCKETS and key not in _local:
+            _local.clear()
+        bucket = _local.setdefault(key, _LocalBucket(rate.burst, now))
+        bucket.tokens = min(rate.burst, bucket.tokens + (now - bucket.at) * rate.per_second)
+        bucket.at = now
+        if bucket.tokens >= 1:
+            bucket.tokens -= 1
+            return 0
+        return math.ceil((1 - bucket.tokens) * 1000 / rate.per_second)
+
+
+class CallerThrottle(BaseThrottle):
+    """The general limit: per person or key when known, else per address."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        take_token("request", caller_subject(request), settings.RATE_LIMIT)
+        return True
+
+
+class LogInThrottle(BaseThrottle):
+    """The tighter one of everything that takes a password, per address."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        take_token("log_in", address_block(request.client_address), LOG_IN)
+        return True
+
+
+def caller_subject(request: Request) -> str:
+    known = getattr(request._request, "caller_id", None)
+    return f"caller:{known}" if known else f"address:{address_block(request.client_address)}"

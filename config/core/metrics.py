@@ -1,0 +1,15 @@
+"""Pacesetter's own metrics. No label takes a value that a client can choose."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CACHE_READS = Counter("pacesetter_cache_reads_total", "Cached reads by what is cached", ["name", "result"])
+RATE_LIMITED = Counter("pacesetter_rate_limited_total", "Requests refused by a limit", ["limit"])
+LIMITER_FALLBACKS = Counter("pacesetter_limiter_fallbacks_total", "Limits counted locally because Redis was out")
+RECORDS = Counter("pacesetter_activity_records_total", "Synced records by outcome", ["outcome"])
+MIRROR_FAILURES = Counter("pacesetter_mirror_failures_total", "Board changes that Redis did not take at once")
+MIRROR_REBUILDS = Counter("pacesetter_mirror_rebuilds_total", "Boards rebuilt in Redis from PostgreSQL")
+BOARD_READS = Counter("pacesetter_board_reads_total", "Pages of boards by where they were read", ["source"])
+SOCKETS = Gauge("pacesetter_sockets", "Open leaderboard sockets", multiprocess_mode="livesum")
+FRAMES = Counter("pacesetter_frames_total", "Frames handed to sockets")
+FRAMES_CONFLATED = Counter("pacesetter_frames_conflated_total", "Frames replaced by a newer one before they were sent")
+RENDER_SECONDS = Histogram("pacesetter_board_render_seconds", "Reading and encoding one board for its watchers")

@@ -1,0 +1,55 @@
+"""What a request is called and where it comes from."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def request_id_of(sent: str | None) -> str:
+    """The caller's id where it is harmless in a log and a header, a fresh one otherwise."""
+    if sent and _SANE_ID.fullmatch(sent):
+        return sent
+    return secrets.token_hex(16)
+
+
+def client_address(connection: str | None, forwarded_for: str | None, proxy_count: int) -> str:
+    """The address a request really comes from.
+
+    Each trusted proxy appends the address it saw, so with ``proxy_count`` of them the client is that many entries from
+    the right; what stands further left was written by the client and proves nothing. Without proxies, or with
+    fewer entries than proxies, the connection's own address counts.
+    """
+    if proxy_count:
+        seen = [part.strip() for part in (forwarded_for or "").split(",") if part.strip()]
+        if len(seen) >= proxy_count and _parsed(seen[-proxy_count]):
+            return seen[-proxy_count]
+    return connection if connection and _parsed(connection) else ""
+
+
+def address_block(address: str) -> str:
+    """What one limit is counted against: an IPv4 address, or the /64 that one IPv6 customer is given."""
+    parsed = _parsed(address)
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(IPv6Network((parsed, 64), strict=False))
+    return address or "unknown"
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
+
+
+def scope_headers(scope: Mapping[str, object]) -> dict[str, str]:
+    """ASGI headers by lower-case name; a repeated one is joined by commas, as HTTP reads it."""
+    headers: dict[str, str] = {}
+    for name, value in scope.get("headers", ()):  # type: ignore[attr-defined]
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers

@@ -1,0 +1,53 @@
+"""OpenAPI: every answer in its envelope, and the one error shape beside it, without repeating either in a view."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+
+_ERROR = {
+    "type": "object",
+    "required": ["success", "error", "message", "code", "request_id"],
+    "properties": {
+        "success": {"const": False},
+        "error": {"type": "string", "examples": ["Not Found"]},
+        "message": {"type": "string"},
+        "code": {"type": "integer"},
+        "details": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        "request_id": {"type": "string"},
+    },
+}
+_PAGINATION = {
+    "type": "object",
+    "required": ["limit", "offset", "total", "next", "previous"],
+    "properties": {
+        "limit": {"type": "integer"},
+        "offset": {"type": "integer"},
+        "total": {"type": "integer"},
+        "next": {"type": ["string", "null"]},
+        "previous": {"type": ["string", "null"]},
+    },
+}
+
+
+class EnvelopeSchema(AutoSchema):
+    """Wraps the schema of ``data`` that a view declares into the envelope that ``success`` really sends."""
+
+    def _get_response_bodies(self, direction: str = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+        for code, body in bodies.items():
+            for media_type, content in body.get("content", {}).items():
+                if media_type == "application/json" and code.startswith("2"):
+                    content["schema"] = self._enveloped(content.get("schema", {}))
+        bodies["default"] = {
+            "description": "A refusal; the status says which kind.",
+            "content": {"application/json": {"schema": _ERROR}},
+        }
+        return bodies
+
+    def _enveloped(self, data: dict[str, Any]) -> dict[str, Any]:
+        properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}, "data": data}
+        required = ["success", "data"]
+        if data.get("type") == "array":
+            properties["pagination"] = _PAGINATION
+            required.append("pagination")
+        return {"type": "object", "required": required, "properties": properties}

@@ -1,0 +1,15 @@
+"""Sockets, and one answer for every path that has none."""
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.urls import re_path
+
+from leaderboards.routing import websocket_urlpatterns as leaderboard_patterns
+
+
+class NothingHere(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+    async def connect(self) -> None:
+        await self.accept()
+        await self.close(code=4404)
+
+
+websocket_urlpatterns = [*leaderboard_patterns, re_path(r"", NothingHere.as_asgi())]

@@ -1,0 +1,242 @@
+"""Django's settings: one file, read through one typed reader of the environment."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import django_stubs_ext
+
+from config import devservices
+from config.core import environment
+from config.core.logging import logging_config
+
+django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscripted at run time
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENV = environment.read()
+
+DEBUG = ENV.DEBUG
+SECRET_KEY = ENV.SECRET_KEY
+DATA_DIR = (BASE_DIR / ENV.DATA_DIR).resolve()
+ALLOWED_HOSTS = [*ENV.ALLOWED_HOSTS, *(["localhost", "127.0.0.1", "[::1]", "testserver"] if DEBUG else [])]
+PUBLIC_URL = ENV.PUBLIC_URL.rstrip("/")
+PROXY_COUNT = ENV.PROXY_COUNT
+RATE_LIMIT = ENV.RATE_LIMIT
+OPERATIONS_NETWORKS = ENV.OPERATIONS_NETWORKS
+COMPETITIONS_BY_STAFF_ONLY = ENV.COMPETITIONS_BY_STAFF_ONLY
+MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
+DATABASE_URL = ENV.DATABASE_URL or devservices.database_url(DATA_DIR)
+REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)
+
+# --- What it is made of, lowest first ---------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",  # first: it replaces runserver
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "corsheaders",
+    "channels",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_prometheus",
+    "procrastinate.contrib.django",
+    "accounts",
+    "competitions",
+    "leaderboards",
+    "fitness",
+    "prizes",
+    "config",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "config.core.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.core.middleware.RefusalMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = False  # a slash is accepted, never redirected to: a redirect would lose the body
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- PostgreSQL, the truth --------------------------------------------------------------------------------------------
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    return {
+        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": parts.port or "",
+        # Under ASGI a pool is right and CONN_MAX_AGE is not: threads come and go with the requests.
+        "OPTIONS": options | {"pool": {"min_size": 1, "max_size": ENV.DATABASE_POOL_SIZE, "timeout": 5}},
+    }
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis, the mirror: cache, sessions in front of PostgreSQL, and the channel layer ---------------------------------
+
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {
+            "CONNECTION_POOL_CLASS": "redis.BlockingConnectionPool",
+            "CONNECTION_POOL_KWARGS": {
+                "max_connections": ENV.REDIS_POOL_SIZE,
+                "timeout": 2,
+                "socket_connect_timeout": 1,
+                "socket_timeout": 5,
+            },
+        },
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # Without a time-out: a reader that waits for the next message is idle, not broken.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}]},
+    }
+}
+
+# --- Who is calling ---------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+# E-mail is unique among local accounts only: a person who comes from Supabase with the same address is someone else.
+SILENCED_SYSTEM_CHECKS = ["auth.E003"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PROVIDERS = ENV.auth_providers
+SUPABASE_URL = ENV.SUPABASE_URL.rstrip("/")
+SUPABASE_ANON_KEY = ENV.SUPABASE_ANON_KEY
+SUPABASE_JWT_SECRET = ENV.SUPABASE_JWT_SECRET
+SIMPLE_JWT = {
+    "SIGNING_KEY": ENV.jwt_secret,
+    "ALGORITHM": "HS256",
+    "ISSUER": "pacesetter",
+    "AUDIENCE": "authenticated",
+    "USER_ID_FIELD": "id",
+    "USER_ID_CLAIM": "sub",
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+}
+
+# --- The API ----------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CallerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.core.limits.CallerThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["config.core.media.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.core.media.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "config.core.schema.EnvelopeSchema",
+    "EXCEPTION_HANDLER": "config.core.errors.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "TEST_REQUEST_RENDERER_CLASSES": [
+        "config.core.media.JSONRenderer",
+        "rest_framework.renderers.MultiPartRenderer",
+    ],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Pacesetter",
+    "DESCRIPTION": "Fitness competitions with live leaderboards.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+}
+CORS_ALLOWED_ORIGINS = list(ENV.CORS_ALLOWED_ORIGINS)
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "x-api-key", "x-request-id"]
+CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after"]
+CORS_PREFLIGHT_MAX_AGE = 600
+DATA_UPLOAD_MAX_MEMORY_SIZE = ENV.MAX_BODY_BYTES
+
+# --- Closed by default ------------------------------------------------------------------------------------------------
+
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.core.errors.csrf_failure"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_HTTPONLY = True
+if PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if PUBLIC_URL.startswith("https://"):
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+
+# --- Texts, times, files, logs ----------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+MEDIA_ROOT = DATA_DIR / "media"
+LOGGING = logging_config(level=ENV.LOG_LEVEL, readable=DEBUG)
+PROMETHEUS_METRIC_NAMESPACE = ""
+PROMETHEUS_EXPORT_MIGRATIONS = False

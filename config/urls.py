@@ -1,0 +1,38 @@
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.renderers import JSONRenderer
+
+from config.api import health
+from config.api.profiles import ProfileView, RegisterView
+from leaderboards.pages import board_page_view, boards_page_view
+
+api = [
+    re_path(r"^auth/register/?$", RegisterView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/profile/?$", ProfileView.as_view()),
+    path("", include("accounts.api.urls")),
+    path("", include("competitions.api.urls")),
+    path("", include("leaderboards.api.urls")),
+    path("", include("fitness.api.urls")),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^health/?$", health.health),
+    re_path(r"^health/live/?$", health.live),
+    re_path(r"^health/ready/?$", health.ready),
+    re_path(r"^health/detailed/?$", health.detailed),
+    re_path(r"^metrics/?$", health.metrics),
+    re_path(r"^boards/?$", boards_page_view, name="boards"),
+    re_path(r"^boards/(?P<competition_id>[^/]+)/?$", board_page_view, name="board"),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="boards")),
+]
+
+handler400 = "config.core.errors.bad_request"
+handler403 = "config.core.errors.permission_denied"
+handler404 = "config.core.errors.page_not_found"
+handler500 = "config.core.errors.server_error"

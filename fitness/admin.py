@@ -1,0 +1,21 @@
+from django.contrib import admin
+
+from config.core.admin import ReadOnly
+from fitness.models import Activity
+
+
+@admin.register(Activity)
+class ActivityAdmin(ReadOnly):
+    list_display = (
+        "user",
+        "day",
+        "source",
+        "steps",
+        "distance_mm",
+        "energy_cal",
+        "active_seconds",
+        "synced_at",
+    )
+    list_filter = ("source",)
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)

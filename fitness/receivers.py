@@ -1,0 +1,22 @@
+"""Joining and new rules count the activity that is there already; one line each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.dispatch import receiver
+
+from competitions.models import Competition
+from competitions.signals import participants_joined, rules_changed
+from fitness.services import count_activity
+
+
+@receiver(participants_joined)
+def count_what_is_there(competition: Competition, user_ids: Sequence[UUID], joined_at: datetime, **_: Any) -> None:
+    count_activity(competitions=[competition], user_ids=user_ids, now=joined_at)
+
+
+@receiver(rules_changed)
+def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None:
+    count_activity(competitions=[competition], user_ids=None, now=changed_at)

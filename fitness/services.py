@@ -1,0 +1,102 @@
+"""Everything that stores activity and carries its effect into competitions."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.services import lock_people
+from competitions.models import Competition
+from competitions.queries import competitions_counting, held
+from competitions.rules import ScoreSource
+from fitness.models import Activity
+from fitness.queries import totals_in
+from fitness.rules import Reading, Source
+from fitness.signals import activity_stored
+from leaderboards.scoring import Totals
+from leaderboards.services import record_synced_totals
+
+Key = tuple[UUID, date, Source]
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """How many readings changed something and how many said nothing new; ``counted_in``: competitions, by id, in
+    which any of the days count."""
+
+    accepted: int
+    unchanged: int
+    counted_in: Sequence[UUID]
+
+
+@transaction.atomic
+def sync_activities(*, readings: Sequence[Reading], now: datetime) -> SyncResult:
+    """Stores readings of people who exist, and moves their boards. The number of statements does not depend on
+    how many readings there are."""
+    people = {reading.user_id for reading in readings}
+    lock_people(people)
+    stored = _stored(readings)
+    before = dict(stored)
+    accepted = sum(_takes(stored, reading) for reading in readings)
+    changed = {key: totals for key, totals in stored.items() if before.get(key) != totals}
+    competitions = _counting(readings, people, now)
+    if changed:
+        _upsert(changed, now)
+        count_activity(competitions=competitions, user_ids=people, now=now)
+        activity_stored.send(Activity, user_ids=people)
+    return SyncResult(accepted, len(readings) - accepted, [competition.id for competition in competitions])
+
+
+def count_activity(*, competitions: Iterable[Competition], user_ids: Collection[UUID] | None, now: datetime) -> None:
+    """Adds up what these participants (all of them for None) did in each competition, and has it scored. Inside a
+    transaction, with the people locked and the rules held."""
+    ids = [competition.id for competition in competitions]
+    if ids:
+        record_synced_totals(totals=totals_in(ids, user_ids), now=now)
+
+
+def _stored(readings: Sequence[Reading]) -> dict[Key, Totals]:
+    rows = Activity.objects.filter(
+        user_id__in={reading.user_id for reading in readings}, day__in={reading.day for reading in readings}
+    )
+    return {(row.user_id, row.day, Source(row.source)): row.totals for row in rows}
+
+
+def _takes(stored: dict[Key, Totals], reading: Reading) -> bool:
+    """Whether the reading is new or larger than what is stored; if so it stands now."""
+    key = (reading.user_id, reading.day, reading.source)
+    known = stored.get(key)
+    larger = reading.totals.larger_of_each(known) if known else reading.totals
+    stored[key] = larger
+    return larger != known
+
+
+def _upsert(changed: dict[Key, Totals], now: datetime) -> None:
+    Activity.objects.bulk_create(
+        [
+            Activity(
+                user_id=user_id,
+                day=day,
+                source=source.value,
+                steps=totals.steps,
+                distance_mm=totals.distance_mm,
+                energy_cal=totals.energy_cal,
+                active_seconds=totals.active_seconds,
+                created_at=now,
+                synced_at=now,
+            )
+            for (user_id, day, source), totals in changed.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["user", "day", "source"],
+        update_fields=["steps", "distance_mm", "energy_cal", "active_seconds", "synced_at"],
+    )
+
+
+def _counting(readings: Sequence[Reading], people: Collection[UUID], now: datetime) -> list[Competition]:
+    days = [reading.day for reading in readings]
+    open_now = competitions_counting(people, now).exclude(score_source=ScoreSource.REPORTED)
+    overlapping = held(open_now.filter(starts_on__lte=max(days), last_on__gte=min(days)))
+    return [c for c in overlapping if any(c.starts_on <= day <= c.last_on for day in days)]

@@ -1,0 +1,10 @@
+from django.urls import re_path
+
+from leaderboards.api.views import BoardView, MyCompetitionsView, RankView, ReportView
+
+urlpatterns = [
+    re_path(r"^leaderboard/update/?$", ReportView.as_view()),
+    re_path(r"^leaderboard/(?P<competition_id>[^/]+)/?$", BoardView.as_view()),
+    re_path(r"^leaderboard/(?P<competition_id>[^/]+)/rank/(?P<user_id>[^/]+)/?$", RankView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/competitions/?$", MyCompetitionsView.as_view()),
+]

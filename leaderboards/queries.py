@@ -1,0 +1,180 @@
+"""Reading boards: from Redis when its copy is as new as PostgreSQL, from PostgreSQL itself when it is not."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.models import User
+from competitions.models import Competition
+from competitions.queries import access_competition
+from competitions.rules import Status, TieRule
+from config.core.errors import NotFound
+from config.core.json import dump_json
+from config.core.metrics import BOARD_READS
+from config.core.redis import RedisError
+from leaderboards import mirror
+from leaderboards.models import Board, Standing
+from leaderboards.ranking import ranks_of
+from leaderboards.rows import row_of, wire_time
+
+log = structlog.get_logger(__name__)
+
+_MIRROR_TRIES = 3
+
+
+@dataclass(frozen=True)
+class BoardPage:
+    """Consecutive entries of a board, best first, as the wire shows them. ``updated_at`` is RFC 3339."""
+
+    competition_id: UUID
+    epoch: str
+    version: int
+    updated_at: str
+    total: int
+    entries: Sequence[dict[str, Any]]
+
+
+def access_board(viewer: User, competition_id: UUID) -> Competition:
+    """Whoever may see the competition may see its board. Raises NotFound."""
+    return access_competition(viewer, competition_id)
+
+
+def board_page(competition: Competition, *, offset: int, limit: int) -> BoardPage:
+    return _read(
+        competition,
+        lambda: mirror.read_page(competition.id, offset=offset, limit=limit),
+        lambda: offset,
+        limit,
+    )
+
+
+def board_around(competition: Competition, user_id: UUID, *, limit: int) -> BoardPage:
+    """A window with that person in the middle. Raises NotFound when they are not on the board."""
+    return _read(
+        competition,
+        lambda: mirror.read_around(competition.id, user_id, limit=limit),
+        lambda: _offset_around(competition.id, user_id, limit),
+        limit,
+    )
+
+
+def entry_of(competition: Competition, user_id: UUID) -> dict[str, Any]:
+    """One person's entry with their rank. Raises NotFound."""
+    return board_around(competition, user_id, limit=1).entries[0]
+
+
+def _read(
+    competition: Competition,
+    from_mirror: Callable[[], mirror.MirrorPage | None],
+    sql_offset: Callable[[], int],
+    limit: int,
+) -> BoardPage:
+    """PostgreSQL says which version is the present one; only a copy that is at least as new may answer."""
+    board = Board.objects.get(competition_id=competition.id)
+    try:
+        for _ in range(_MIRROR_TRIES):
+            page = from_mirror()
+            if page is None or page.epoch != str(board.epoch):
+                if not mirror.rebuild_mirror(competition.id):
+                    break  # somebody else is at it; PostgreSQL knows as well
+            elif page.version < board.version:
+                mirror.catch_up([competition.id])
+            else:
+                BOARD_READS.labels(source="mirror").inc()
+                return _from_mirror(competition, page)
+    except RedisError as error:
+        log.warning("board_read_from_postgresql", error=type(error).__name__)
+    BOARD_READS.labels(source="postgresql").inc()
+    return _from_postgresql(competition, board, offset=sql_offset(), limit=limit)
+
+
+def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage:
+    if page.offset < 0:
+        raise NotFound("This person is not on the board.")
+    rows = [orjson.loads(row) for row in page.rows]
+    entries = _ranked(competition, rows, page.offset, page.above_first)
+    updated_at = page.updated_at.replace("+00:00", "Z")
+    return BoardPage(competition.id, page.epoch, page.version, updated_at, page.total, entries)
+
+
+def _from_postgresql(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
+    standings = _in_board_order(competition.id)
+    found = list(standings.select_related("user")[offset : offset + limit])
+    above = standings.filter(score__gt=found[0].score).count() if found else 0
+    rows = [orjson.loads(dump_json(row_of(standing))) for standing in found]
+    entries = _ranked(competition, rows, offset, above)
+    updated_at = wire_time(board.updated_at)
+    return BoardPage(competition.id, str(board.epoch), board.version, updated_at, standings.count(), entries)
+
+
+def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, above: int) -> list[dict[str, Any]]:
+    ranks = ranks_of([row["score"] for row in rows], competition.tie_rule, offset=offset, above_first=above)
+    return [row | {"rank": rank} for row, rank in zip(rows, ranks, strict=True)]
+
+
+def _in_board_order(competition_id: UUID) -> QuerySet[Standing]:
+    """`ranking`'s order, said in SQL."""
+    on_board = Standing.objects.filter(competition_id=competition_id, on_board=True)
+    return on_board.order_by("-score", "reached_at", "joined_at", "user_id")
+
+
+def _offset_around(competition_id: UUID, user_id: UUID, limit: int) -> int:
+    standings = _in_board_order(competition_id)
+    standing = standings.filter(user_id=user_id).first()
+    if standing is None:
+        raise NotFound("This person is not on the board.")
+    position = standings.filter(_before(standing)).count()
+    return max(0, min(position - limit // 2, standings.count() - limit))
+
+
+def _before(standing: Any) -> Q:
+    """Rows that stand before this one, which may be an OuterRef holder."""
+    score, reached_at, joined_at = standing.score, standing.reached_at, standing.joined_at
+    return (
+        Q(score__gt=score)
+        | Q(score=score, reached_at__lt=reached_at)
+        | Q(score=score, reached_at=reached_at, joined_at__lt=joined_at)
+        | Q(score=score, reached_at=reached_at, joined_at=joined_at, user_id__lt=standing.user_id)
+    )
+
+
+class _Outer:
+    score = OuterRef("score")
+    reached_at = OuterRef("reached_at")
+    joined_at = OuterRef("joined_at")
+    user_id = OuterRef("user_id")
+
+
+def standings_of_person(user_id: UUID) -> QuerySet[Standing]:
+    """The person's places on all boards, each with its competition and annotated with ``rank``: one statement."""
+    others = Standing.objects.filter(competition_id=OuterRef("competition_id"), on_board=True).order_by()
+    better = others.filter(Q(score__gt=OuterRef("score")))
+    before = others.filter(_before(_Outer))
+    counted = {
+        name: Coalesce(Subquery(rows.values("competition_id").annotate(rows=Count("*")).values("rows")), 0)
+        for name, rows in {"better": better, "before": before}.items()
+    }
+    mine = Standing.objects.filter(user_id=user_id, on_board=True).select_related("competition")
+    return mine.annotate(**counted).order_by("-competition__start_at", "competition_id")
+
+
+def rank_of(standing: Standing) -> int:
+    """Of a standing out of `standings_of_person`."""
+    shared = standing.competition.tie_rule == TieRule.SHARED
+    return int(standing.better if shared else standing.before) + 1  # type: ignore[attr-defined]
+
+
+def competitions_won(user_id: UUID) -> int:
+    """Completed competitions in which the person came first, with a score above zero."""
+    completed = standings_of_person(user_id).filter(score__gt=0, competition__status=Status.COMPLETED)
+    return sum(rank_of(standing) == 1 for standing in completed)
+
+
+def board_versions(competition_ids: Iterable[UUID]) -> dict[UUID, int]:
+    return dict(Board.objects.filter(competition_id__in=list(competition_ids)).values_list("competition_id", "version"))

@@ -1,0 +1,63 @@
+"""Who stands where. Pure.
+
+The order of a board is: more points first; among equals whoever reached them earlier, then whoever joined earlier, then
+the smaller id, so that no two rows are ever in doubt. The tie rule decides only which *number* equals get.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from competitions.rules import TieRule
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Everything that decides a place."""
+
+    user_id: UUID
+    score: int
+    reached_at: datetime
+    joined_at: datetime
+
+
+def tie_key(placing: Placing) -> bytes:
+    """32 bytes that sort, byte by byte, as equals on a board do: microseconds when the score was reached, microseconds when
+    the person joined, the id.
+
+    Redis sorts members of equal score by their bytes, and PostgreSQL sorts UUIDs by theirs, so both agree without the
+    score having to carry the tie-break in digits that a double does not have.
+    """
+    moments = (placing.reached_at, placing.joined_at)
+    return b"".join(_microseconds(moment).to_bytes(8, "big") for moment in moments) + placing.user_id.bytes
+
+
+def user_of(key: bytes) -> UUID:
+    return UUID(bytes=key[16:KEY_BYTES])
+
+
+def _microseconds(moment: datetime) -> int:
+    return max(0, (moment - _EPOCH) // timedelta(microseconds=1))
+
+
+def ranks_of(scores: Sequence[int], tie_rule: str, *, offset: int, above_first: int) -> list[int]:
+    """Ranks of consecutive rows, best first.
+
+    ``offset``: how many rows stand before the first one; ``above_first``: how many of those have more points than it.
+    ``first_to_reach`` numbers rows 1, 2, 3; ``shared`` gives equals one number and skips the next: 1, 1, 3.
+    """
+    if tie_rule == TieRule.FIRST_TO_REACH:
+        return list(range(offset + 1, offset + len(scores) + 1))
+    ranks: list[int] = []
+    for index, score in enumerate(scores):
+        if index == 0:
+            ranks.append(above_first + 1)
+        elif score == scores[index - 1]:
+            ranks.append(ranks[-1])
+        else:
+            ranks.append(offset + index + 1)
+    return ranks

@@ -1,0 +1,122 @@
+"""The world that tests start from: real PostgreSQL and Valkey, people with tokens, competitions of every age."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import Scope, User
+from accounts.services import create_service_key
+from competitions.models import Competition
+from competitions.rules import Kind, span_of
+from competitions.services.enrolment import join_competition
+from competitions.services.lifecycle import create_competition
+from config.core.redis import redis_client
+
+MakePerson = Callable[..., User]
+MakeCompetition = Callable[..., Competition]
+
+
+@pytest.fixture(autouse=True)
+def empty_redis() -> Iterator[None]:
+    """Every test starts with a Redis that has forgotten everything."""
+    redis_client().flushdb()
+    yield
+    cache.close()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def make_person(db: None) -> MakePerson:
+    def make(name: str = "Ada", **fields: Any) -> User:
+        person = User(name=name, email=fields.pop("email", f"{uuid4().hex}@example.org"), **fields)
+        person.set_unusable_password()
+        person.save()
+        return person
+
+    return make
+
+
+@pytest.fixture
+def person(make_person: MakePerson) -> User:
+    return make_person("Ada")
+
+
+@pytest.fixture
+def other(make_person: MakePerson) -> User:
+    return make_person("Ben")
+
+
+@pytest.fixture
+def staff(make_person: MakePerson) -> User:
+    return make_person("Staff", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def anonymous() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], APIClient]:
+    """A client that sends this person's token."""
+
+    def sign_in(person: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(person)}")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def with_key(db: None) -> Callable[..., APIClient]:
+    """A client that sends a service key with these scopes."""
+
+    def client_with(*scopes: Scope) -> APIClient:
+        _, secret = create_service_key(name=uuid4().hex, scopes=scopes)
+        client = APIClient()
+        client.credentials(HTTP_X_API_KEY=secret)
+        return client
+
+    return client_with
+
+
+@pytest.fixture
+def make_competition(person: User) -> MakeCompetition:
+    """A competition of ``person`` that runs from three days ago to three days ahead, unless told otherwise.
+
+    ``starts`` and ``ends`` are days from today; other keywords are columns.
+    """
+
+    def make(
+        *, starts: int = -3, ends: int = 3, published: bool = True, owner: User | None = None, **fields: Any
+    ) -> Competition:
+        now = datetime.now(UTC)
+        zone = fields.get("timezone", "UTC")
+        first, last = now.date() + timedelta(days=starts), now.date() + timedelta(days=ends)
+        made_at = fields.pop("created_at", now)
+        span = span_of(first, last, zone, Kind.CUSTOM)
+        return create_competition(
+            owner=owner or person, fields={"name": "Lake walk", **fields}, span=span, published=published, now=made_at
+        )
+
+    return make
+
+
+@pytest.fixture
+def join(now: datetime) -> Callable[..., None]:
+    def join_all(competition: Competition, *people: User) -> None:
+        for someone in people:
+            join_competition(competition=competition, user_id=someone.id, join_code=competition.join_code, now=now)
+
+    return join_all
