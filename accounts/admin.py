@@ -43,7 +43,7 @@ class UserAdmin(admin.ModelAdmin[User]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers hand out power: staff who may edit people could otherwise make themselves anything."""
-        power = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")  # type: ignore[union-attr]
+        power = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")
         return (*self.readonly_fields, *power)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -9,6 +9,7 @@ from accounts.models import ServiceKey, User
 from accounts.queries import active_service_key
 from accounts.services import admit_person
 from accounts.tokens import InvalidToken, verify_token
+from config.core.request import note_caller
 
 
 class CallerAuthentication(BaseAuthentication):
@@ -19,13 +20,13 @@ class CallerAuthentication(BaseAuthentication):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             person = self._person(token.strip())
-            request._request.caller_id = str(person.id)
+            note_caller(request._request, person.id)
             return person, None
         if secret := request.headers.get("X-API-Key"):
             key = active_service_key(secret)
             if key is None:
                 raise AuthenticationFailed
-            request._request.caller_id = str(key.id)
+            note_caller(request._request, key.id)
             return AnonymousUser(), key
         return None
 

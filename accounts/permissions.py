@@ -4,7 +4,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.models import Scope, ServiceKey
+from accounts.models import Scope, ServiceKey, User
+
+
+def caller(request: Request) -> User:
+    """The signed-in person, of whom a view's permissions have made sure."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def holds_scope(request: Request, scope: Scope) -> bool:

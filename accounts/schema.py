@@ -3,7 +3,7 @@
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class CallerScheme(OpenApiAuthenticationExtension):
+class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "accounts.authentication.CallerAuthentication"
     name = ["bearer", "serviceKey"]
 

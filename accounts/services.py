@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from uuid import UUID
+from uuid import UUID, uuid5
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -14,6 +15,8 @@ from accounts.models import IdentityProvider, Scope, ServiceKey, User
 from accounts.signals import profile_changed
 from accounts.tokens import Claims
 from config.core.errors import Conflict, Invalid
+
+_PLACEHOLDERS = UUID("6f2f1c9e-5f0b-4e0e-9c57-3a4b5d1d7a10")
 
 
 class EmailTaken(Conflict):
@@ -96,3 +99,16 @@ def lock_people(user_ids: Iterable[UUID]) -> set[UUID]:
     """
     locked = User.objects.select_for_update(no_key=True).filter(id__in=list(user_ids)).order_by("id")
     return set(locked.values_list("id", flat=True))
+
+
+def make_placeholder_people(*, origin: str, names: Mapping[str, str], dry_run: bool = False) -> dict[str, UUID]:
+    """People known only from somebody else's file, by their name there; ``names`` maps that to the name to show.
+
+    Their id is made of both, so the same file gives the same people. They cannot log in."""
+    people = {known_as: uuid5(_PLACEHOLDERS, f"{origin}:{known_as}") for known_as in names}
+    if not dry_run:
+        newcomers = [
+            User(id=people[known_as], name=name, password=make_password(None)) for known_as, name in names.items()
+        ]
+        User.objects.bulk_create(newcomers, ignore_conflicts=True)
+    return people

@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models
@@ -16,7 +16,7 @@ def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
 
 
 class CompetitionQuerySet(models.QuerySet["Competition"]):
-    def visible_to(self, user_id: object) -> Self:
+    def visible_to(self, user_id: UUID) -> Self:
         """What a signed-in person may see: everything published but private, and what they own or take part in."""
         mine = Participant.objects.filter(competition=models.OuterRef("pk"), user_id=user_id, left_at=None)
         published = ~Q(published_at=None)
@@ -82,7 +82,7 @@ class Competition(models.Model):
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[models.Manager["Competition"]] = CompetitionQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager["Competition"]] = CompetitionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-start_at", "id"]

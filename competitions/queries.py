@@ -14,7 +14,7 @@ def competitions_visible_to(viewer: User) -> QuerySet[Competition]:
     everything = Competition.objects.all()
     if viewer.has_perm("competitions.view_competition"):
         return everything
-    return everything.visible_to(viewer.id)  # type: ignore[attr-defined,no-any-return]
+    return everything.visible_to(viewer.id)
 
 
 def access_competition(viewer: User, competition_id: UUID) -> Competition:
@@ -61,7 +61,7 @@ def participation(competition_id: UUID, user_id: UUID) -> Participant | None:
 def competitions_counting(user_ids: Iterable[UUID], now: datetime) -> QuerySet[Competition]:
     """Competitions of these people that still accept activity, by their dates."""
     joined = Participant.objects.filter(user_id__in=list(user_ids), left_at=None).values("competition_id")
-    return Competition.objects.all().accepting(now).filter(id__in=joined)  # type: ignore[attr-defined,no-any-return]
+    return Competition.objects.all().accepting(now).filter(id__in=joined)
 
 
 def held(competitions: QuerySet[Competition]) -> list[Competition]:

@@ -6,10 +6,10 @@ from django.urls import re_path
 from leaderboards.routing import websocket_urlpatterns as leaderboard_patterns
 
 
-class NothingHere(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+class NothingHere(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         await self.close(code=4404)
 
 
-websocket_urlpatterns = [*leaderboard_patterns, re_path(r"", NothingHere.as_asgi())]
+websocket_urlpatterns = [*leaderboard_patterns, re_path(r"", NothingHere.as_asgi())]  # type: ignore[arg-type]

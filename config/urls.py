@@ -1,14 +1,15 @@
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import JSONRenderer
 
 from config.api import health
 from config.api.profiles import ProfileView, RegisterView
+from config.core.errors import nothing_here
 from leaderboards.pages import board_page_view, boards_page_view
 
-api = [
+api: list[URLPattern | URLResolver] = [
     re_path(r"^auth/register/?$", RegisterView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/profile/?$", ProfileView.as_view()),
     path("", include("accounts.api.urls")),
@@ -30,6 +31,7 @@ urlpatterns = [
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", board_page_view, name="board"),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="boards")),
+    re_path(r"", nothing_here),  # last: with DEBUG Django would answer with a page of its own
 ]
 
 handler400 = "config.core.errors.bad_request"

@@ -19,7 +19,7 @@ _MERGED = """
            max(active_seconds) AS active_seconds
       FROM fitness_activity WHERE {where} GROUP BY user_id, day
 """
-_SUMS = "coalesce(sum(steps), 0), coalesce(sum(distance_mm), 0), coalesce(sum(energy_cal), 0), coalesce(sum(active_seconds), 0)"
+_SUMS = ", ".join(f"coalesce(sum({column}), 0)" for column in ("steps", "distance_mm", "energy_cal", "active_seconds"))
 
 
 @dataclass(frozen=True)

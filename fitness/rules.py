@@ -55,8 +55,8 @@ class UnbelievableRecord(ValueError):
 
 
 def read_record(record: Any, *, user_id: UUID, today: date, latest_day: date) -> Reading:
-    """A record of the wire as a Reading. ``today`` stands in for a missing date; ``latest_day`` is the last one that has
-    begun where the person may be. Raises UnbelievableRecord with every complaint at once."""
+    """A record of the wire as a Reading. ``today`` stands in for a missing date; ``latest_day`` is the last one that
+    has begun where the person may be. Raises UnbelievableRecord with every complaint at once."""
     if not isinstance(record, Mapping):
         raise UnbelievableRecord({"record": ["Write a JSON object."]})
     errors: dict[str, list[str]] = {}

@@ -1,7 +1,11 @@
-"""“Board X has moved”, told to the processes that have watchers for it. Nothing is decided by whether it arrives: the channel
-layer drops messages silently, and every hub compares versions with PostgreSQL once a second anyway."""
+"""“Board X has moved”, told to the processes that have watchers for it.
+
+Nothing is decided by whether it arrives: the channel layer drops messages silently, and every hub compares versions
+with PostgreSQL once a second anyway.
+"""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -12,11 +16,16 @@ def board_group(competition_id: UUID) -> str:
     return f"board.{competition_id.hex}"
 
 
+def channel_layer() -> Any:
+    """The configured layer; Channels' own types know only what every backend has."""
+    return get_channel_layer()
+
+
 def announce_boards(competition_ids: Iterable[UUID]) -> None:
     async_to_sync(_announce)(list(competition_ids))
 
 
 async def _announce(competition_ids: list[UUID]) -> None:
-    layer = get_channel_layer()
+    layer = channel_layer()
     for competition_id in competition_ids:
         await layer.group_send(board_group(competition_id), {"type": "board.moved", "board": competition_id.hex})

@@ -6,6 +6,7 @@ A refused socket is accepted first and closed then, because a browser cannot see
 import asyncio
 import json
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -43,7 +44,8 @@ class Close(IntEnum):
     TOO_SLOW = 4008
 
 
-class LeaderboardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class LeaderboardConsumer(AsyncWebsocketConsumer):
+    channel_layer_alias = "none"  # the hub listens for all sockets; a listener per socket would cost each a task
     viewer: User | None = None
 
     async def connect(self) -> None:
@@ -172,10 +174,11 @@ def _person_of(token: str) -> tuple[User, datetime]:
     return person, claims.expires_at
 
 
-def _bearer(subprotocols: list[str]) -> str:
+def _bearer(offered: Iterable[str]) -> str:
     """The token out of the pair ``bearer, <JWT>``."""
-    if len(subprotocols) == 2 and subprotocols[0] == "bearer":
-        return subprotocols[1]
+    match list(offered):
+        case ["bearer", token]:
+            return token
     return ""
 
 

@@ -1,9 +1,9 @@
 """One hub per process: it reads a board once, encodes it once, and hands the same frame to every socket.
 
-A board is *dirty* when the channel layer says that it moved, when the check once a second finds PostgreSQL ahead of what
-was last shown, or when somebody new wants a snapshot. A dirty board is rendered at once when it was quiet and at most every
-``MIN_INTERVAL`` when it is busy, so a thousand changes a second make four frames. Each socket holds one pending frame,
-the newest.
+A board is *dirty* when the channel layer says that it moved, when the check once a second finds PostgreSQL ahead of
+what was last shown, or when somebody new wants a snapshot. A dirty board is rendered at once when it was quiet and at
+most every ``MIN_INTERVAL`` when it is busy, so a thousand changes a second make five frames. Each socket holds one
+pending frame per board, the newest.
 """
 
 import asyncio
@@ -16,18 +16,19 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
 
 from competitions.models import Competition
 from config.core.metrics import FRAMES, FRAMES_CONFLATED, RENDER_SECONDS
-from leaderboards.announce import board_group
+from leaderboards.announce import board_group, channel_layer
 from leaderboards.frames import snapshot_frame
 from leaderboards.queries import board_page, board_versions
 
 log = structlog.get_logger(__name__)
 
 FRAME_ROWS = 100
-MIN_INTERVAL = 0.25
+MIN_INTERVAL = 0.2
+SNAPSHOT_INTERVAL = 0.02
+"""Between two renderings that showed nothing new: many who connect at once share one."""
 CHECK_INTERVAL = 1.0
 GROUP_REFRESH_SECONDS = 3600.0
 """Channel-layer groups forget members after a day; joining again is cheap."""
@@ -69,7 +70,7 @@ class _Watched:
     watchers: set[Watcher] = field(default_factory=set)
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     version: int = -1
-    rendered_at: float = 0.0
+    next_at: float = 0.0
     renderer: asyncio.Task[None] | None = None
 
 
@@ -122,9 +123,9 @@ class Hub:
                 await asyncio.sleep(CHECK_INTERVAL)
 
     async def _listen(self) -> None:
-        layer = get_channel_layer()
+        layer = channel_layer()
         if not self._channel:
-            self._channel = await layer.new_channel("hub")
+            self._channel = await layer.new_channel()
             await self._join(*self._boards)
         message = await layer.receive(self._channel)
         board = self._boards.get(UUID(hex=message["board"]))
@@ -147,7 +148,7 @@ class Hub:
     async def _join(self, *board_ids: UUID) -> None:
         if not self._channel:
             return
-        layer = get_channel_layer()
+        layer = channel_layer()
         try:
             for board_id in board_ids:
                 await layer.group_add(board_group(board_id), self._channel)
@@ -157,7 +158,7 @@ class Hub:
     async def _render_for_ever(self, board: _Watched) -> None:
         while True:
             await board.dirty.wait()
-            await asyncio.sleep(max(0.0, board.rendered_at + MIN_INTERVAL - time.monotonic()))
+            await asyncio.sleep(max(0.0, board.next_at - time.monotonic()))
             board.dirty.clear()
             try:
                 await self._render(board)
@@ -167,9 +168,10 @@ class Hub:
                 board.dirty.set()
 
     async def _render(self, board: _Watched) -> None:
-        board.rendered_at = time.monotonic()
+        started = time.monotonic()
         with RENDER_SECONDS.time():
             version, frame = await database_sync_to_async(_read_frame)(board.id)
+        board.next_at = started + (MIN_INTERVAL if version > board.version else SNAPSHOT_INTERVAL)
         board.version = max(board.version, version)
         for watcher in board.watchers:
             watcher.offer(board.id, version, frame)

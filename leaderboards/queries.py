@@ -178,3 +178,14 @@ def competitions_won(user_id: UUID) -> int:
 
 def board_versions(competition_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(Board.objects.filter(competition_id__in=list(competition_ids)).values_list("competition_id", "version"))
+
+
+def mirrored_entries(competition: Competition, *, page_size: int) -> list[tuple[str, int, int]]:
+    """The whole copy in Redis as (user id, score, rank), best first, whatever PostgreSQL says. Raises RedisError."""
+    entries: list[tuple[str, int, int]] = []
+    while True:
+        page = mirror.read_page(competition.id, offset=len(entries), limit=page_size)
+        if page is None or not page.rows:
+            return entries
+        shown = _from_mirror(competition, page).entries
+        entries += [(entry["user_id"], entry["score"], entry["rank"]) for entry in shown]

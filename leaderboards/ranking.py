@@ -26,8 +26,8 @@ class Placing:
 
 
 def tie_key(placing: Placing) -> bytes:
-    """32 bytes that sort, byte by byte, as equals on a board do: microseconds when the score was reached, microseconds when
-    the person joined, the id.
+    """32 bytes that sort, byte by byte, as equals on a board do: when the score was reached and when the person joined,
+    in microseconds, and the id.
 
     Redis sorts members of equal score by their bytes, and PostgreSQL sorts UUIDs by theirs, so both agree without the
     score having to carry the tie-break in digits that a double does not have.

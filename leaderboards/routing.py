@@ -3,5 +3,5 @@ from django.urls import re_path
 from leaderboards.consumers import LeaderboardConsumer
 
 websocket_urlpatterns = [
-    re_path(r"^ws/leaderboard/(?P<competition_id>[^/]+)/?$", LeaderboardConsumer.as_asgi()),
+    re_path(r"^ws/leaderboard/(?P<competition_id>[^/]+)/?$", LeaderboardConsumer.as_asgi()),  # type: ignore[arg-type]
 ]

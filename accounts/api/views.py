@@ -1,5 +1,7 @@
 """Accounts of this server: register, log in, stay logged in, log out."""
 
+from contextlib import suppress
+
 from django.conf import settings
 from django.contrib.auth import authenticate
 from drf_spectacular.utils import extend_schema
@@ -8,13 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.serializers import TokenRefreshSerializer
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.api.serializers import LogInBody, RefreshBody, TokenPair
 from accounts.models import IdentityProvider, User
 from config.core.api import APIView, body_of, success
 from config.core.errors import NotFound, Unauthenticated
-from config.core.limits import LogInThrottle
+from config.core.limits import LogInThrottle, take_log_in_token
 
 
 class LocalAccountsView(APIView):
@@ -31,7 +34,7 @@ class LocalAccountsView(APIView):
 
 
 def token_pair(refresh: RefreshToken) -> dict[str, object]:
-    lifetime = settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]
+    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
     return {
         "access": str(refresh.access_token),
         "refresh": str(refresh),
@@ -44,6 +47,7 @@ class TokenView(LocalAccountsView):
     def post(self, request: Request) -> Response:
         """Log in with e-mail and password."""
         body = body_of(request, LogInBody)
+        take_log_in_token(body["email"])
         person = authenticate(request._request, username=body["email"], password=body["password"])
         if not isinstance(person, User):
             raise Unauthenticated("E-mail or password is wrong.")
@@ -68,8 +72,6 @@ class LogOutView(LocalAccountsView):
     def post(self, request: Request) -> Response:
         """Uses up the refresh token; the access token ends by itself. A second time changes nothing."""
         body = body_of(request, RefreshBody)
-        try:
-            RefreshToken(body["refresh"]).blacklist()  # type: ignore[arg-type]
-        except TokenError:
-            pass
+        with suppress(TokenError):
+            RefreshToken(body["refresh"]).blacklist()
         return success(message="Logged out.")

@@ -98,7 +98,7 @@ class NewCompetitionBody(CompetitionBody):
 
 
 def columns_of(body: Mapping[str, Any], current: Competition | None) -> dict[str, Any]:
-    """The body's fields as columns of Competition, without the dates. Raises a validation error that names the field."""
+    """The body's fields as columns of Competition, without the dates. A validation error names the field."""
     same = (
         "name",
         "description",

@@ -2,7 +2,8 @@ from rest_framework.routers import SimpleRouter
 
 from competitions.api.views import CompetitionViewSet
 
-router = SimpleRouter(trailing_slash="/?")  # type: ignore[arg-type]  # a pattern: with and without the slash
+router = SimpleRouter()
+router.trailing_slash = "/?"  # as a pattern, with and without; the constructor would escape it
 router.register("competitions", CompetitionViewSet, basename="competition")
 
 urlpatterns = router.urls

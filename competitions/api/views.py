@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
-from accounts.permissions import PersonOnly
+from accounts.permissions import PersonOnly, caller
 from competitions import queries, rules
 from competitions.api.serializers import (
     CompetitionAnswer,
@@ -36,7 +36,7 @@ class CompetitionViewSet(ViewSetMixin, APIView):
     @extend_schema(parameters=[CompetitionListQuery], responses=CompetitionAnswer(many=True))
     def list(self, request: Request) -> Response:
         query, now = query_of(request, CompetitionListQuery), timezone.now()
-        found = queries.competitions_visible_to(request.user)
+        found = queries.competitions_visible_to(caller(request))
         if "status" in query:
             found = found.with_status(rules.Status(query["status"]), now)  # type: ignore[attr-defined]
         limit, offset = query["limit"], query["offset"]
@@ -51,13 +51,13 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         span = span_from(body, None)
         assert span is not None
         competition = lifecycle.create_competition(
-            owner=request.user, fields=columns_of(body, None), span=span, published=not body["draft"], now=now
+            owner=caller(request), fields=columns_of(body, None), span=span, published=not body["draft"], now=now
         )
         return success(self._answer(request, competition, now), status=201)
 
     @extend_schema(responses=CompetitionAnswer)
     def retrieve(self, request: Request, competition_id: str) -> Response:
-        competition = queries.access_competition(request.user, uuid_of(competition_id))
+        competition = queries.access_competition(caller(request), uuid_of(competition_id))
         return success(self._answer(request, competition, timezone.now()))
 
     @extend_schema(request=CompetitionBody, responses=CompetitionAnswer)
@@ -68,7 +68,7 @@ class CompetitionViewSet(ViewSetMixin, APIView):
             competition_id=competition.id,
             fields=columns_of(body, competition),
             span=span_from(body, competition),
-            by=request.user,
+            by=caller(request),
             now=now,
         )
         return success(self._answer(request, changed, now))
@@ -83,14 +83,14 @@ class CompetitionViewSet(ViewSetMixin, APIView):
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, competition_id: str) -> Response:
         competition, now = self._mine(request, competition_id), timezone.now()
-        changed = lifecycle.publish_competition(competition_id=competition.id, by=request.user, now=now)
+        changed = lifecycle.publish_competition(competition_id=competition.id, by=caller(request), now=now)
         return success(self._answer(request, changed, now))
 
     @extend_schema(request=None, responses=CompetitionAnswer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, competition_id: str) -> Response:
         competition, now = self._mine(request, competition_id), timezone.now()
-        changed = lifecycle.cancel_competition(competition_id=competition.id, by=request.user, now=now)
+        changed = lifecycle.cancel_competition(competition_id=competition.id, by=caller(request), now=now)
         return success(self._answer(request, changed, now))
 
     @extend_schema(request=JoinBody, responses=ParticipantAnswer)
@@ -99,7 +99,7 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         body = body_of(request, JoinBody)
         participant = enrolment.join_competition(
             competition=queries.competition(uuid_of(competition_id)),
-            user_id=request.user.id,
+            user_id=caller(request).id,
             join_code=body.get("join_code"),
             now=timezone.now(),
         )
@@ -108,24 +108,24 @@ class CompetitionViewSet(ViewSetMixin, APIView):
     @extend_schema(request=None, responses={200: None})
     @action(detail=True, methods=["post"])
     def leave(self, request: Request, competition_id: str) -> Response:
-        competition = queries.access_competition(request.user, uuid_of(competition_id))
-        enrolment.leave_competition(competition=competition, user_id=request.user.id, now=timezone.now())
+        competition = queries.access_competition(caller(request), uuid_of(competition_id))
+        enrolment.leave_competition(competition=competition, user_id=caller(request).id, now=timezone.now())
         return success(message="Left.")
 
     @extend_schema(parameters=[PageQuery], responses=ParticipantAnswer(many=True))
     @action(detail=True, methods=["get"])
     def participants(self, request: Request, competition_id: str) -> Response:
         competition, query = (
-            queries.access_competition(request.user, uuid_of(competition_id)),
+            queries.access_competition(caller(request), uuid_of(competition_id)),
             query_of(request, PageQuery),
         )
         found = queries.participants_of(competition.id)
         limit, offset = query["limit"], query["offset"]
-        rows = ParticipantAnswer(found[offset : offset + limit], many=True).data
+        rows = [ParticipantAnswer(participant).data for participant in found[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=competition.participant_count)
 
     def _mine(self, request: Request, competition_id: str) -> Competition:
-        return queries.access_competition_to_change(request.user, uuid_of(competition_id))
+        return queries.access_competition_to_change(caller(request), uuid_of(competition_id))
 
     def _answer(self, request: Request, competition: Competition, now: Any) -> Any:
         return CompetitionAnswer(competition, context={"now": now, "viewer_id": request.user.id}).data

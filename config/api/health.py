@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -20,6 +21,7 @@ from accounts.models import Scope, ServiceKey, User
 from config.core.errors import Forbidden
 from config.core.json import dump_json
 from config.core.redis import RedisError, redis_client
+from config.core.request import address_of
 
 DETAILS_TTL_SECONDS = 5
 
@@ -54,7 +56,8 @@ def detailed(request: HttpRequest) -> HttpResponse:
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus. For operators."""
     _operators_only(request)
-    return ExportToDjangoView(request)
+    exported: HttpResponse = ExportToDjangoView(request)
+    return exported
 
 
 def check_components() -> dict[str, dict[str, Any]]:
@@ -106,15 +109,13 @@ def _remembered() -> Any:
 
 
 def _remember(found: dict[str, Any]) -> None:
-    try:
+    with suppress(RedisError):
         cache.set("health:detailed", found, DETAILS_TTL_SECONDS)
-    except RedisError:
-        pass
 
 
 def _operators_only(request: HttpRequest) -> None:
     """The configured networks, keys with the scope, and staff. Raises Forbidden."""
-    address = request.client_address  # type: ignore[attr-defined]
+    address = address_of(request)
     if address and any(ip_address(address) in network for network in settings.OPERATIONS_NETWORKS):
         return
     try:

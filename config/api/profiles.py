@@ -15,7 +15,7 @@ from accounts.api.serializers import ProfileChanges, RegisterBody
 from accounts.api.views import LocalAccountsView
 from accounts.models import User
 from accounts.paths import person_named
-from accounts.permissions import PersonOnly
+from accounts.permissions import PersonOnly, caller
 from accounts.queries import access_person_to_change, person
 from accounts.services import change_profile, register_person
 from config.core.api import APIView, body_of, success
@@ -76,7 +76,11 @@ def statistics_of(user_id: UUID) -> dict[str, Any]:
 
 @receiver(activity_stored)
 def forget_statistics(user_ids: Any, **_: Any) -> None:
-    transaction.on_commit(lambda: [_statistics.forget(user_id) for user_id in user_ids])
+    def forget() -> None:
+        for user_id in user_ids:
+            _statistics.forget(user_id)
+
+    transaction.on_commit(forget)
 
 
 class RegisterView(LocalAccountsView):
@@ -108,6 +112,6 @@ class ProfileView(APIView):
         return self._change(request, user_id, partial=True)
 
     def _change(self, request: Request, user_id: str, *, partial: bool) -> Response:
-        subject = access_person_to_change(request.user, person_named(request, user_id))
+        subject = access_person_to_change(caller(request), person_named(request, user_id))
         changes = body_of(request, ProfileChanges, partial=partial)
         return success(profile_of(change_profile(user_id=subject.id, changes=changes), private=True))

@@ -19,7 +19,7 @@ from config.core.json import dump_json
 log = structlog.get_logger(__name__)
 
 
-class Refusal(Exception):  # noqa: N818 - apps name their errors as facts: CompetitionFull, AlreadyJoined
+class Refusal(Exception):
     """A request that is understood and refused. ``message`` is one sentence for the person who asked.
 
     ``details`` maps a field to its complaints; ``retry_after`` is in seconds.
@@ -114,7 +114,7 @@ def as_refusal(exc: BaseException) -> Refusal | None:
         case exceptions.ValidationError():
             return Invalid(details=flatten(exc.detail))
         case exceptions.Throttled():
-            return TooMany(retry_after=max(1, int(exc.wait or 1)))
+            return TooMany(retry_after=max(1, int(getattr(exc, "wait", None) or 1)))
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Unauthenticated()
         case exceptions.APIException():
@@ -193,6 +193,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, NotFound())
+
+
+def nothing_here(request: HttpRequest) -> HttpResponse:
     return error_response(request, NotFound())
 
 

@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from config.core.errors import as_refusal, error_response
+from config.core.errors import as_refusal, error_response, server_error
 from config.core.request import client_address, request_id_of
 
 log = structlog.get_logger("pacesetter.request")
@@ -64,7 +64,7 @@ class RequestMiddleware:
 
 
 class RefusalMiddleware:
-    """Turns what a view outside DRF raises into the error shape; what nobody foresaw goes on to the 500."""
+    """Turns what a view raises into the error shape, with DEBUG too; what nobody foresaw is logged with its stack."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -72,6 +72,9 @@ class RefusalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
         refusal = as_refusal(exception)
-        return error_response(request, refusal) if refusal else None
+        if refusal is not None:
+            return error_response(request, refusal)
+        log.error("unexpected_error", method=request.method, path=request.path, exc_info=exception)
+        return server_error(request)

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from uuid import UUID
 
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -27,6 +28,16 @@ def client_address(connection: str | None, forwarded_for: str | None, proxy_coun
         if len(seen) >= proxy_count and _parsed(seen[-proxy_count]):
             return seen[-proxy_count]
     return connection if connection and _parsed(connection) else ""
+
+
+def address_of(request: object) -> str:
+    """The address that RequestMiddleware found out; empty where it did not run."""
+    return str(getattr(request, "client_address", ""))
+
+
+def note_caller(request: object, caller_id: UUID) -> None:
+    """Who it is, once known: for the limits and the request's line in the log."""
+    request.caller_id = str(caller_id)  # type: ignore[attr-defined]
 
 
 def address_block(address: str) -> str:

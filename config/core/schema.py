@@ -3,6 +3,7 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 
 _ERROR = {
     "type": "object",
@@ -32,8 +33,8 @@ _PAGINATION = {
 class EnvelopeSchema(AutoSchema):
     """Wraps the schema of ``data`` that a view declares into the envelope that ``success`` really sends."""
 
-    def _get_response_bodies(self, direction: str = "response") -> Any:
-        bodies = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+    def _get_response_bodies(self, direction: Direction = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)
         for code, body in bodies.items():
             for media_type, content in body.get("content", {}).items():
                 if media_type == "application/json" and code.startswith("2"):

@@ -1,5 +1,7 @@
-"""`python -m config.demo.walkers`: the demo's phones. Ordinary clients: they know the address and their password, and sync
-once a second over HTTP."""
+"""`python -m config.demo.walkers`: the demo's phones.
+
+Ordinary clients: they know the address and their password, and sync once a second over HTTP.
+"""
 
 import asyncio
 import os

@@ -47,7 +47,8 @@ def _run_alone(data_dir: Path, port: int) -> None:
     end_leftovers(record)
     _refuse_taken(port)
     ours = {"DATA_DIR": str(data_dir), "HOST": HOST, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
-    children = Children(record, os.environ | ours)
+    quiet = {"LOG_LEVEL": "WARNING"}  # a dozen walkers a second would push the addresses off the screen
+    children = Children(record, quiet | os.environ | ours)
     try:
         children.environ |= provide(data_dir, os.environ)
         if code := children.run("prepare_demo", "manage.py", "prepare_demo"):
@@ -115,7 +116,7 @@ def _welcome(data_dir: Path, port: int) -> str:
     lines = ["", "Pacesetter is ready; Ctrl-C stops it.", ""]
     lines += [f"  {name:<12}{site}{path}" for name, path in pages.items()]
     lines += ["", "  Log in as"]
-    lines += [f"  {login['role']:<12}{login['email']:<32}{login['password']}" for login in demo["logins"]]
+    lines += [f"  {login['role']:<26}{login['email']:<32}{login['password']}" for login in demo["logins"]]
     return "\n".join([*lines, ""])
 
 

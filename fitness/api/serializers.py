@@ -14,7 +14,7 @@ class Record(serializers.Serializer[Any]):
     distance = serializers.FloatField(required=False, help_text="Metres.")
     calories = serializers.FloatField(required=False, help_text="Kilocalories.")
     active_minutes = serializers.FloatField(required=False)
-    source = serializers.ChoiceField(list(Source))
+    source = serializers.ChoiceField(list(Source))  # type: ignore[assignment]  # Field.source means something else
     date = serializers.DateField(required=False, help_text="Without it: today where the person is.")
 
 
@@ -60,7 +60,7 @@ class ActivityQuery(serializers.Serializer[Any]):
 
 
 class RecentActivity(DayAnswer):
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     synced_at = serializers.DateTimeField()
 
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.models import Scope, User
 from accounts.paths import person_named
-from accounts.permissions import PersonOnly, PersonOrKey
+from accounts.permissions import PersonOnly, PersonOrKey, caller
 from accounts.queries import access_person, people_by_id
 from competitions.queries import access_competition
 from competitions.rules import Status
@@ -85,7 +85,7 @@ class _Owners:
     """Whose each record is. A person's records are their own; a service names the person in each."""
 
     def __init__(self, request: Request, records: Sequence[Any]) -> None:
-        self._self: User | None = request.user if request.user.is_authenticated else None  # type: ignore[assignment]
+        self._self: User | None = request.user if request.user.is_authenticated else None
         named = [record.get("user_id") for record in records if isinstance(record, dict)]
         if self._self is not None:
             own = {None, "me", str(self._self.id)}
@@ -128,8 +128,8 @@ def _read_all(records: Sequence[Any], owners: _Owners, now: datetime) -> tuple[l
 
 
 def _today(person: User, now: datetime) -> tuple[date, date]:
-    """Today where the person is, and the last day that has begun there; of somebody who has not said where that is, it may
-    be anywhere on Earth."""
+    """Today where the person is, and the last day that has begun there; somebody who has not said where that is may be
+    anywhere on Earth."""
     return day_in(person.timezone or "UTC", now), day_in(person.timezone or EARLIEST_ZONE, now)
 
 
@@ -145,9 +145,9 @@ class StatsView(APIView):
     @extend_schema(parameters=[StatsQuery], responses=StatsAnswer)
     def get(self, request: Request, user_id: str) -> Response:
         """What somebody did, in total and per day; with competition_id only what falls into that competition."""
-        person = access_person(request.user, person_named(request, user_id))
+        person = access_person(caller(request), person_named(request, user_id))
         named = query_of(request, StatsQuery).get("competition_id")
-        competition = access_competition(request.user, uuid_of(named)) if named else None
+        competition = access_competition(caller(request), uuid_of(named)) if named else None
         days = queries.days_in(person.id, competition)
         return success(
             {
@@ -165,7 +165,7 @@ class ActivityView(APIView):
     @extend_schema(parameters=[ActivityQuery], responses=DayAnswer(many=True))
     def get(self, request: Request, user_id: str) -> Response:
         """Somebody's last days, oldest first; a day without activity is there with zeros."""
-        person = access_person(request.user, person_named(request, user_id))
+        person = access_person(caller(request), person_named(request, user_id))
         count = query_of(request, ActivityQuery)["days"]
         today = day_in(person.timezone or "UTC", timezone.now())
         first = today - timedelta(days=count - 1)
@@ -179,7 +179,7 @@ class DashboardView(APIView):
     @extend_schema(responses=DashboardAnswer)
     def get(self, request: Request, user_id: str) -> Response:
         """A person at a glance."""
-        person = access_person(request.user, person_named(request, user_id))
+        person = access_person(caller(request), person_named(request, user_id))
         now = timezone.now()
         return success(dashboard(person, now))
 

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from accounts.models import Scope
 from accounts.paths import person_named
-from accounts.permissions import PersonOnly, PersonOrKey, holds_scope
+from accounts.permissions import PersonOnly, PersonOrKey, caller, holds_scope
 from accounts.queries import access_person
 from competitions.api.serializers import CompetitionAnswer, CompetitionListQuery
 from competitions.models import Competition
@@ -29,7 +29,7 @@ class BoardView(APIView):
     def get(self, request: Request, competition_id: str) -> Response:
         """A page of the board, best first, or a window around somebody."""
         query = query_of(request, BoardQuery)
-        board = queries.access_board(request.user, uuid_of(competition_id))
+        board = queries.access_board(caller(request), uuid_of(competition_id))
         if around := query.get("around"):
             page = queries.board_around(board, person_named(request, around), limit=query["limit"])
         else:
@@ -43,7 +43,7 @@ class RankView(APIView):
     @extend_schema(responses=Entry)
     def get(self, request: Request, competition_id: str, user_id: str) -> Response:
         """One participant's entry with their rank."""
-        board = queries.access_board(request.user, uuid_of(competition_id))
+        board = queries.access_board(caller(request), uuid_of(competition_id))
         return success(queries.entry_of(board, person_named(request, user_id)))
 
 
@@ -73,7 +73,7 @@ class ReportView(APIView):
 
     def _competition(self, request: Request, competition_id: str) -> Competition:
         if request.user.is_authenticated:
-            return queries.access_board(request.user, uuid_of(competition_id))
+            return queries.access_board(caller(request), uuid_of(competition_id))
         return competition(uuid_of(competition_id))
 
 
@@ -84,10 +84,10 @@ class MyCompetitionsView(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         """The competitions somebody takes part in, each with their place."""
         query, now = query_of(request, CompetitionListQuery), timezone.now()
-        person = access_person(request.user, person_named(request, user_id))
+        person = access_person(caller(request), person_named(request, user_id))
         standings = queries.standings_of_person(person.id)
         if "status" in query:
-            there = Competition.objects.all().with_status(Status(query["status"]), now)  # type: ignore[attr-defined]
+            there = Competition.objects.all().with_status(Status(query["status"]), now)
             standings = standings.filter(competition__in=there)
         limit, offset = query["limit"], query["offset"]
         context = {"now": now, "viewer_id": request.user.id}

@@ -1,13 +1,13 @@
 """POST /api/v1/fitness/sync"""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.models import Scope, User
+from accounts.models import User
 from competitions.models import Competition
 
 URL = "/api/v1/fitness/sync"

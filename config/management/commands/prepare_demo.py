@@ -1,6 +1,7 @@
 """The demo world of `make run`: migrated, people with log-ins, and a public competition that is running."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         first = now.date()
         fields = {
             "name": COMPETITION_NAME,
-            "description": "Fourteen days, every step counts. These walkers are made up, their steps arrive over the API.",
+            "description": "Fourteen days, every step counts. The walkers are made up; their steps come over the API.",
             "kind": Kind.CUSTOM.value,
             "visibility": Visibility.PUBLIC.value,
         }
@@ -59,10 +60,8 @@ class Command(BaseCommand):
                 person = User(email=walker.email, name=walker.name, country=walker.country, timezone=walker.timezone)
                 person.set_password(PASSWORD)
                 person.save()
-            try:
+            with suppress(AlreadyJoined):
                 join_competition(competition=competition, user_id=person.id, join_code=None, now=now)
-            except AlreadyJoined:
-                pass
 
     def _describe(self, competition: Competition) -> None:
         """What `make run` prints once the server is up."""

@@ -1,0 +1,32 @@
+"""How management commands talk: a progress bar and a table for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+Item = TypeVar("Item")
+
+
+def progress(items: Iterable[Item], *, doing: str, total: int | None) -> Iterable[Item]:
+    """The items, with a bar on standard error while they are worked through; silent where that is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield from bar.track(items, total=total, description=doing)
+
+
+def print_report(rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(list(rows), default=str, indent=2) + "\n")
+        return
+    table = Table(title=title, title_justify="left")
+    for name in rows[0] if rows else ():
+        table.add_column(name.replace("_", " "), justify="right" if isinstance(rows[0][name], int) else "left")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table if rows else f"{title}: nothing")
