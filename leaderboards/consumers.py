@@ -61,7 +61,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         if refused is None and board_id is not None:
             refused = await self._watch(board_id)
         if refused is not None:
-            await self.close(code=refused)
+            await self._end(refused)
             return
         SOCKETS.inc()
         self.counted = True
@@ -79,7 +79,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if not self._within_allowance():
-            await self.close(code=Close.TOO_MANY)
+            await self._end(Close.TOO_MANY)
             return
         message = _message(text_data)
         match message:
@@ -116,7 +116,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         return None
 
     def _expire(self) -> None:
-        self.expiring = asyncio.ensure_future(self.close(code=Close.UNAUTHENTICATED))
+        self.expiring = asyncio.ensure_future(self._end(Close.UNAUTHENTICATED))
 
     async def _watch(self, board_id: UUID) -> Close | None:
         if self.viewer is not None:
@@ -152,11 +152,14 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
                     await self.send(text_data=frame)
             except TimeoutError:
                 log.info("socket_too_slow")
-                await self.close(code=Close.TOO_SLOW)
+                await self._end(Close.TOO_SLOW)
                 return
 
     async def _complain(self, code: str, message: str) -> None:
         await self.send(text_data=error_frame(code, message))
+
+    async def _end(self, reason: Close) -> None:
+        await self.close(code=int(reason))  # daphne takes plain integers only
 
     def _within_allowance(self) -> bool:
         now = time.monotonic()

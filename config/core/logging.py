@@ -45,7 +45,13 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
         cache_logger_on_first_use=True,
     )
     render: list[Any] = (
-        [without_secrets, structlog.dev.ConsoleRenderer(colors=False)]
+        [
+            without_secrets,
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                exception_formatter=structlog.dev.plain_traceback,  # the rich one prints variables, tokens too
+            ),
+        ]
         if readable
         else [structlog.processors.format_exc_info, without_secrets, structlog.processors.JSONRenderer()]
     )

@@ -1,0 +1,85 @@
+"""Server processes on the test's own database and Valkey. They outlive a test; its rows do not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from config.devservices import Postgres, Valkey
+from tests.flows.servers import ROOT, Server
+
+
+@pytest.fixture(scope="session")
+def run_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers, each kind and number once; stopped before the database is dropped."""
+    running: dict[tuple[str, int], Server] = {}
+    logs = tmp_path_factory.mktemp("servers")
+
+    def run(kind: str, number: int = 1) -> Server:
+        if (kind, number) not in running:
+            url = os.environ["DATABASE_URL"].replace("/pacesetter?", f"/{connection.settings_dict['NAME']}?")
+            running[kind, number] = Server({"DATABASE_URL": url}, kind=kind, log=logs / f"{kind}-{number}.log")
+            running[kind, number].wait_until_ready()
+        return running[kind, number]
+
+    yield run
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(params=["uvicorn", "daphne"])
+def server(request: pytest.FixtureRequest, transactional_db: None, run_server: Callable[..., Server]) -> Server:
+    """What serves in production, and what serves with ``runserver``."""
+    return run_server(request.param)
+
+
+@pytest.fixture
+def two_servers(transactional_db: None, run_server: Callable[..., Server]) -> tuple[Server, Server]:
+    return run_server("uvicorn", 1), run_server("uvicorn", 2)
+
+
+class Site:
+    """A whole installation of its own, whose parts may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.postgres, self.valkey = Postgres(folder), Valkey(folder)
+        self._log = folder / "server.log"
+        self.server: Server | None = None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+
+    def start(self) -> Server:
+        self.postgres.start()
+        self.valkey.start()
+        if self.server is None:
+            self.manage("migrate", "--verbosity=0")
+            self.server = Server(self.environ, log=self._log)
+        elif self.server.process.poll() is not None:
+            self.server.start()
+        self.server.wait_until_ready()
+        return self.server
+
+    def manage(self, *arguments: str) -> str:
+        """Runs a management command; raises CalledProcessError when it fails."""
+        command = [sys.executable, "manage.py", *arguments]
+        environ = {**os.environ, **self.environ}
+        return subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True).stdout
+
+    def discard(self) -> None:
+        if self.server is not None and self.server.process.poll() is None:
+            self.server.kill()
+        self.valkey.discard()
+        self.postgres.discard()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.discard()

@@ -1,0 +1,144 @@
+"""Real server processes for the end-to-end tests, and ordinary clients for them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_WITHIN = 30.0  # seconds; two cores may be busy with other tests
+FRAME_WITHIN = 10.0  # seconds; a bound for a hanging test, not a promise about speed
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One server process, by uvicorn as in production or by daphne as in ``runserver``."""
+
+    def __init__(self, environ: Mapping[str, str], *, kind: str = "uvicorn", log: Path | None = None) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._kind = kind
+        self._environ = {**os.environ, **environ, "PORT": str(self.port), "DJANGO_SETTINGS_MODULE": "config.settings"}
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        command = {
+            "uvicorn": ["-m", "config.serve"],
+            "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application"],
+        }[self._kind]
+        output = self._log.open("ab") if self._log else subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=self._environ, stdout=output, stderr=output
+        )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, "the server ended at once"
+            try:
+                if httpx.get(f"{self.address}/health/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server is not ready after {READY_WITHIN} s")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def new_person(self, name: str) -> "Phone":
+        """Registers and logs in, as an app does."""
+        account = {"email": f"{uuid4().hex}@example.org", "password": "a-long-walk-home"}
+        anonymous = Phone(self.address, None)
+        profile = anonymous.post("/auth/register", {**account, "name": name})
+        return Phone(self.address, anonymous.post("/auth/token", account)["access"], profile["id"])
+
+
+class Phone:
+    """A client of the API with somebody's token."""
+
+    def __init__(self, address: str, token: str | None, user_id: str = "") -> None:
+        self.token, self.user_id, self.address = token, user_id, address
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.http = httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=20)
+
+    def at(self, server: Server) -> "Phone":
+        """The same person at another server."""
+        return Phone(server.address, self.token, self.user_id)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._data(self.http.post(path, json=body if body is not None else {}))
+
+    def get(self, path: str) -> Any:
+        return self._data(self.http.get(path))
+
+    def _data(self, answer: httpx.Response) -> Any:
+        assert answer.is_success, f"{answer.status_code}: {answer.text}"
+        return answer.json().get("data")
+
+    def new_competition(self, **fields: Any) -> str:
+        span = {"start_date": "2020-01-01", "end_date": "2029-12-30"}
+        return str(self.post("/competitions", {"name": "Lake walk", **span, **fields})["id"])
+
+    def join(self, competition: str) -> None:
+        self.post(f"/competitions/{competition}/join")
+
+    def sync(self, steps: int, **fields: Any) -> Any:
+        return self.post("/fitness/sync", {"steps": steps, "source": "health_connect", **fields})
+
+    def ranks(self, competition: str) -> list[tuple[str, int, int]]:
+        entries = self.get(f"/leaderboard/{competition}")["entries"]
+        return [(entry["user_id"], entry["score"], entry["rank"]) for entry in entries]
+
+    def version(self, competition: str) -> int:
+        return int(self.get(f"/leaderboard/{competition}")["version"])
+
+    @contextmanager
+    def watching(self, competition: str) -> Iterator["Watch"]:
+        url = f"{self.address.replace('http', 'ws', 1)}/ws/leaderboard/{competition}?token={self.token}"
+        with connect(url, max_size=None) as socket:
+            yield Watch(socket)
+
+
+class Watch:
+    """An open leaderboard socket."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    def message(self) -> Any:
+        return json.loads(self.socket.recv(timeout=FRAME_WITHIN))
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.socket.send(json.dumps(message))
+
+    def ranks_when(self, score: int) -> list[tuple[str, int, int]]:
+        """The first frame in which somebody has this score."""
+        while True:
+            rankings = self.message()["data"]["rankings"]
+            if any(row["score"] == score for row in rankings):
+                return [(row["userId"], row["score"], row["rank"]) for row in rankings]

@@ -1,0 +1,57 @@
+"""Parts die; what was acknowledged is there, and the board is right."""
+
+from tests.flows.conftest import Site
+from tests.flows.servers import Phone
+
+
+def test_without_redis_reads_and_writes_go_on_and_live_comes_back(site: Site) -> None:
+    server = site.start()
+    ada = server.new_person("Ada")
+    competition = ada.new_competition()
+    ada.join(competition)
+    ada.sync(100)
+    with ada.watching(competition) as watch:
+        watch.message()
+        site.valkey.kill()
+        ada.sync(200)
+        assert ada.ranks(competition) == [(ada.user_id, 200, 1)]
+        assert watch.ranks_when(200) == [(ada.user_id, 200, 1)]
+        assert ada.http.get(f"{server.address}/health/ready").json()["status"] == "degraded"
+        site.valkey.start()
+        ada.sync(300)
+        assert ada.ranks(competition) == [(ada.user_id, 300, 1)]
+        assert watch.ranks_when(300) == [(ada.user_id, 300, 1)]
+    site.manage("verify_leaderboards")
+
+
+def test_a_redis_that_comes_back_with_old_data_is_never_believed(site: Site) -> None:
+    """Its append-only file ends before the write that PostgreSQL has acknowledged meanwhile."""
+    server = site.start()
+    ada, ben = server.new_person("Ada"), server.new_person("Ben")
+    competition = ada.new_competition()
+    ada.join(competition)
+    ben.join(competition)
+    ada.sync(100)
+    assert ada.ranks(competition)[0][0] == ada.user_id
+    site.valkey.stop()
+    ben.sync(500)
+    site.valkey.start()
+    assert ada.ranks(competition) == [(ben.user_id, 500, 1), (ada.user_id, 100, 2)]
+
+
+def test_after_kill_9_of_the_server_and_both_engines_nothing_is_lost(site: Site) -> None:
+    server = site.start()
+    ada, ben = server.new_person("Ada"), server.new_person("Ben")
+    competition = ada.new_competition()
+    ada.join(competition)
+    ben.join(competition)
+    for steps in range(1000, 1020):
+        ada.sync(steps)
+        ben.sync(steps + 1)
+    server.kill()
+    site.postgres.kill()
+    site.valkey.kill()
+    restarted = site.start()
+    assert Phone(restarted.address, ada.token).ranks(competition) == [(ben.user_id, 1020, 1), (ada.user_id, 1019, 2)]
+    assert Phone(restarted.address, ada.token).get("/users/me/profile")["total_steps"] == 1019
+    site.manage("verify_leaderboards")
