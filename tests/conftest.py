@@ -1,5 +1,6 @@
 """The world that tests start from: real PostgreSQL and Valkey, people with tokens, competitions of every age."""
 
+import copy
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,14 @@ def empty_redis() -> Iterator[None]:
     redis_client().flushdb()
     yield
     cache.close()
+
+
+@pytest.fixture
+def redis_out(settings: Any) -> None:
+    """Redis as it is when it is out: nothing listens under its address."""
+    nobody = copy.deepcopy(settings.CACHES)
+    nobody["default"]["LOCATION"] = "unix:///nonexistent/valkey.sock"
+    settings.CACHES = nobody
 
 
 @pytest.fixture
