@@ -1,7 +1,7 @@
 """The one connection pool to Redis for commands; it is the cache's own."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import redis
 from django_redis import get_redis_connection
@@ -9,8 +9,9 @@ from django_redis import get_redis_connection
 RedisError = redis.RedisError
 
 
-def redis_client() -> "redis.Redis":
-    return cast("redis.Redis", get_redis_connection("default"))
+def redis_client() -> Any:
+    """The synchronous client. ``Any``, because redis-py's types mix its answers with those of the asynchronous one."""
+    return get_redis_connection("default")
 
 
 class Script:

@@ -44,6 +44,8 @@ def _read(line: int, row: dict[str, str]) -> Row:
     person = (row["Id"] or "").strip()
     if not person:
         return Row(line, "", None, "no person")
+    if None in row.values():
+        return Row(line, person, None, "the line ends early")
     try:
         return Row(line, person, _record(row))
     except (ValueError, InvalidOperation, TypeError) as error:

@@ -109,9 +109,7 @@ def test_registering_is_a_post(anonymous: APIClient) -> None:
     assert answer.json()["code"] == 405
 
 
-def test_there_is_nothing_to_register_where_accounts_are_at_supabase(
-    anonymous: APIClient, settings: Settings
-) -> None:
+def test_there_is_nothing_to_register_where_accounts_are_at_supabase(anonymous: APIClient, settings: Settings) -> None:
     settings.AUTH_PROVIDERS = ("supabase",)
     assert anonymous.post(URL, body()).status_code == 404
     assert not User.objects.exists()

@@ -39,7 +39,9 @@ def test_the_email_may_be_written_in_capitals(anonymous: APIClient, ada: User) -
 
 
 @pytest.mark.parametrize("change", [{"password": "something-else-entirely"}, {"email": "ben@example.org"}])
-def test_wrong_password_and_unknown_email_look_the_same(anonymous: APIClient, ada: User, change: dict[str, str]) -> None:
+def test_wrong_password_and_unknown_email_look_the_same(
+    anonymous: APIClient, ada: User, change: dict[str, str]
+) -> None:
     answer = log_in(anonymous, **change)
     assert answer.status_code == 401
     assert answer.json()["message"] == "E-mail or password is wrong."

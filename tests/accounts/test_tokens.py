@@ -59,7 +59,9 @@ def refused(token: str) -> bool:
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
     def part(value: dict[str, Any]) -> str:
-        return urlsafe_b64encode(json.dumps(value, default=lambda at: int(at.timestamp())).encode()).decode().rstrip("=")
+        return (
+            urlsafe_b64encode(json.dumps(value, default=lambda at: int(at.timestamp())).encode()).decode().rstrip("=")
+        )
 
     return f"{part(header)}.{part(claims)}."
 

@@ -98,9 +98,7 @@ def test_after_the_end_it_is_too_late(ben: APIClient, make_competition: Any, gra
     assert count(competition) == 0
 
 
-def test_a_full_one_says_so_until_a_place_is_free(
-    me: APIClient, ben: APIClient, make_competition: Any
-) -> None:
+def test_a_full_one_says_so_until_a_place_is_free(me: APIClient, ben: APIClient, make_competition: Any) -> None:
     competition = make_competition(max_participants=1)
     assert me.post(url(competition)).status_code == 200
     answer = ben.post(url(competition))
@@ -126,9 +124,7 @@ def test_a_wrong_code_field_is_named(ben: APIClient, make_competition: Any, code
         assert answer.json()["details"].keys() == {"join_code"}
 
 
-def test_it_takes_a_person(
-    anonymous: APIClient, with_key: Callable[..., APIClient], make_competition: Any
-) -> None:
+def test_it_takes_a_person(anonymous: APIClient, with_key: Callable[..., APIClient], make_competition: Any) -> None:
     competition = make_competition()
     assert anonymous.post(url(competition)).status_code == 401
     assert with_key(*Scope).post(url(competition)).status_code == 403

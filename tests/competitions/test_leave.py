@@ -57,9 +57,7 @@ def test_leaving_twice_is_a_conflict(me: APIClient, person: User, make_competiti
     assert [leave(me, competition).status_code for _ in range(2)] == [200, 409]
 
 
-def test_nobody_else_is_taken_off(
-    me: APIClient, person: User, other: User, make_competition: Any, join: Any
-) -> None:
+def test_nobody_else_is_taken_off(me: APIClient, person: User, other: User, make_competition: Any, join: Any) -> None:
     competition = make_competition()
     join(competition, person, other)
     leave(me, competition)

@@ -73,9 +73,7 @@ def test_each_status_lists_its_own(me: APIClient, make_competition: Any, now: An
         assert answer["pagination"]["total"] == 1
 
 
-def test_outsiders_see_neither_private_ones_nor_drafts(
-    other: User, signed_in: SignIn, make_competition: Any
-) -> None:
+def test_outsiders_see_neither_private_ones_nor_drafts(other: User, signed_in: SignIn, make_competition: Any) -> None:
     for visibility in ("open", "public", "private"):
         make_competition(name=visibility, visibility=visibility)
         make_competition(name=f"{visibility} draft", visibility=visibility, published=False)

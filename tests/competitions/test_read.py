@@ -19,18 +19,14 @@ def url(competition: object, action: str = "") -> str:
 
 
 @pytest.mark.parametrize("visibility", ["open", "public"])
-def test_any_signed_in_person_sees_it(
-    other: User, signed_in: SignIn, make_competition: Any, visibility: str
-) -> None:
+def test_any_signed_in_person_sees_it(other: User, signed_in: SignIn, make_competition: Any, visibility: str) -> None:
     competition = make_competition(visibility=visibility)
     answer = signed_in(other).get(url(competition))
     assert answer.status_code == 200
     assert answer.json()["data"]["id"] == str(competition.id)
 
 
-def test_what_is_hidden_is_not_there_for_outsiders(
-    other: User, signed_in: SignIn, make_competition: Any
-) -> None:
+def test_what_is_hidden_is_not_there_for_outsiders(other: User, signed_in: SignIn, make_competition: Any) -> None:
     for hidden in (make_competition(visibility="private"), make_competition(published=False)):
         answer = signed_in(other).get(url(hidden))
         assert answer.status_code == 404
@@ -81,9 +77,7 @@ def test_an_id_that_names_nothing_is_a_404(me: APIClient, name: object) -> None:
     assert me.delete(url(name)).status_code == 404
 
 
-def test_it_takes_a_person(
-    anonymous: APIClient, with_key: Callable[..., APIClient], make_competition: Any
-) -> None:
+def test_it_takes_a_person(anonymous: APIClient, with_key: Callable[..., APIClient], make_competition: Any) -> None:
     competition = make_competition()
     assert anonymous.get(url(competition)).status_code == 401
     assert with_key(*Scope).get(url(competition)).status_code == 403

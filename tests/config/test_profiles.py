@@ -120,7 +120,13 @@ def test_nothing_else_can_be_changed(me: APIClient, person: User) -> None:
     before = User.objects.filter(id=person.id).values("id", "email", "is_staff", "is_superuser", "joined_at").get()
     me.patch(
         url(person),
-        {"id": str(uuid4()), "email": "x@example.org", "is_staff": True, "is_superuser": True, "joined_at": "2020-01-01"},
+        {
+            "id": str(uuid4()),
+            "email": "x@example.org",
+            "is_staff": True,
+            "is_superuser": True,
+            "joined_at": "2020-01-01",
+        },
     )
     assert User.objects.filter(id=person.id).values(*before).get() == before
 

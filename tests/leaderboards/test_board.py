@@ -47,7 +47,9 @@ def test_pages_follow_one_another(
     competition = make_competition()
     join(competition, *[make_person(f"P{number}") for number in range(5)])
     client, url = signed_in(person), f"/api/v1/leaderboard/{competition.id}"
-    pages = [client.get(url, {"limit": 2, "offset": offset}).json()["data"]["entries"] for offset in (0, 2, 4, 6)]
+    pages = [
+        client.get(url, {"limit": "2", "offset": str(offset)}).json()["data"]["entries"] for offset in (0, 2, 4, 6)
+    ]
     assert [[entry["rank"] for entry in page] for page in pages] == [[1, 2], [3, 4], [5], []]
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -176,7 +177,7 @@ def test_writers_and_rebuilds_at_once_leave_the_right_board(make_competition: An
             redis_client().flushdb()
             mirror.rebuild_mirror(competition.id)
 
-    run_together([lambda p=p: report_for(p) for p in people] + [rebuild])
+    run_together([*(partial(report_for, person) for person in people), rebuild])
     page = board_page(competition, offset=0, limit=9)
     assert [entry["score"] for entry in page.entries] == [15] * 4
     assert check_board(competition).difference == ""
@@ -194,7 +195,7 @@ def test_versions_grow_by_one_for_every_change(make_competition: Any, join: Any,
             totals = Totals(steps=steps)
             report_totals(competition=competition, user_id=person.id, totals=totals, now=datetime.now(UTC))
 
-    run_together([lambda p=p: report_for(p) for p in people])
+    run_together([partial(report_for, person) for person in people])
     assert board_page(competition, offset=0, limit=1).version == before + 40
 
 
