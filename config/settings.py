@@ -128,6 +128,8 @@ CACHES = {
                 "socket_connect_timeout": 1,
                 "socket_timeout": 5,
             },
+            # Not pickle: whoever can write to Redis must not thereby run code here.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
         },
     }
 }
@@ -139,6 +141,10 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}]},
     }
 }
+
+# --- Jobs, in PostgreSQL ----------------------------------------------------------------------------------------------
+
+PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful"}  # one every five seconds would pile up
 
 # --- Who is calling ---------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Reading boards: from Redis when its copy is as new as PostgreSQL, from PostgreSQL itself when it is not."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from accounts.models import User
 from competitions.models import Competition
 from competitions.queries import access_competition
 from competitions.rules import Status, TieRule
+from config.core.cache import Cached
 from config.core.errors import NotFound
 from config.core.json import dump_json
 from config.core.metrics import BOARD_READS
@@ -26,13 +28,14 @@ from leaderboards.rows import row_of, wire_time
 log = structlog.get_logger(__name__)
 
 _MIRROR_TRIES = 3
+_pages = Cached("board", ttl_seconds=60)
 
 
 @dataclass(frozen=True)
 class BoardPage:
     """Consecutive entries of a board, best first, as the wire shows them. ``updated_at`` is RFC 3339."""
 
-    competition_id: UUID
+    competition_id: str
     epoch: str
     version: int
     updated_at: str
@@ -46,22 +49,21 @@ def access_board(viewer: User, competition_id: UUID) -> Competition:
 
 
 def board_page(competition: Competition, *, offset: int, limit: int) -> BoardPage:
-    return _read(
-        competition,
-        lambda: mirror.read_page(competition.id, offset=offset, limit=limit),
-        lambda: offset,
-        limit,
-    )
+    """A page as it is now. Whoever reads a version first puts it together for all servers."""
+    board = Board.objects.get(competition_id=competition.id)
+
+    def put_together() -> dict[str, Any]:
+        from_mirror = partial(mirror.read_page, competition.id, offset=offset, limit=limit)
+        return asdict(_read(competition, board, from_mirror, lambda: offset, limit))
+
+    return BoardPage(**_pages.get(f"{board.epoch}:{board.version}:{offset}:{limit}", put_together))
 
 
 def board_around(competition: Competition, user_id: UUID, *, limit: int) -> BoardPage:
     """A window with that person in the middle. Raises NotFound when they are not on the board."""
-    return _read(
-        competition,
-        lambda: mirror.read_around(competition.id, user_id, limit=limit),
-        lambda: _offset_around(competition.id, user_id, limit),
-        limit,
-    )
+    board = Board.objects.get(competition_id=competition.id)
+    from_mirror = partial(mirror.read_around, competition.id, user_id, limit=limit)
+    return _read(competition, board, from_mirror, lambda: _offset_around(competition.id, user_id, limit), limit)
 
 
 def entry_of(competition: Competition, user_id: UUID) -> dict[str, Any]:
@@ -71,12 +73,12 @@ def entry_of(competition: Competition, user_id: UUID) -> dict[str, Any]:
 
 def _read(
     competition: Competition,
+    board: Board,
     from_mirror: Callable[[], mirror.MirrorPage | None],
     sql_offset: Callable[[], int],
     limit: int,
 ) -> BoardPage:
     """PostgreSQL says which version is the present one; only a copy that is at least as new may answer."""
-    board = Board.objects.get(competition_id=competition.id)
     try:
         for _ in range(_MIRROR_TRIES):
             page = from_mirror()
@@ -100,7 +102,7 @@ def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage
     rows = [orjson.loads(row) for row in page.rows]
     entries = _ranked(competition, rows, page.offset, page.above_first)
     updated_at = page.updated_at.replace("+00:00", "Z")
-    return BoardPage(competition.id, page.epoch, page.version, updated_at, page.total, entries)
+    return BoardPage(str(competition.id), page.epoch, page.version, updated_at, page.total, entries)
 
 
 def _from_postgresql(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
@@ -110,7 +112,7 @@ def _from_postgresql(competition: Competition, board: Board, *, offset: int, lim
     rows = [orjson.loads(dump_json(row_of(standing))) for standing in found]
     entries = _ranked(competition, rows, offset, above)
     updated_at = wire_time(board.updated_at)
-    return BoardPage(competition.id, str(board.epoch), board.version, updated_at, standings.count(), entries)
+    return BoardPage(str(competition.id), str(board.epoch), board.version, updated_at, standings.count(), entries)
 
 
 def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, above: int) -> list[dict[str, Any]]:

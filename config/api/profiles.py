@@ -19,13 +19,13 @@ from accounts.permissions import PersonOnly, caller
 from accounts.queries import access_person_to_change, person
 from accounts.services import change_profile, register_person
 from config.core.api import APIView, body_of, success
-from config.core.cache import Cached
+from config.core.cache import ForgettableCached
 from fitness.queries import totals_of
 from fitness.signals import activity_stored
 from leaderboards.queries import competitions_won
 from leaderboards.units import totals_to_wire
 
-_statistics = Cached("statistics", ttl_seconds=60)
+_statistics = ForgettableCached("statistics", ttl_seconds=60)
 
 
 class Profile(serializers.Serializer[Any]):

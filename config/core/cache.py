@@ -1,63 +1,64 @@
-"""What Redis remembers for PostgreSQL: a name, a time to live, and a generation that a write moves on.
+"""What Redis remembers for PostgreSQL: under a name, with a time to live, and with its hits counted.
 
-The generation is read before the value is computed and stands in the key. A reader who computed from the state before
-a write therefore stores under the old generation, where nobody looks any more.
+There are two ways to be right. A value whose key says which version it is of never changes. A value under a plain key
+belongs to a *generation*, which the write that changes it moves on: the generation is read before the value is
+computed, so a reader who computed from the state before a write stores under the old one, where nobody looks any more.
 Where Redis is out the value is simply computed.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-import structlog
 from django.core.cache import cache
 
 from config.core.metrics import CACHE_READS
 from config.core.redis import RedisError
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True)
 class Cached:
-    """One kind of cached value, such as a person's statistics. ``ttl_seconds`` bounds how long a value that
-    could not be forgotten, because Redis was out just then, may be shown."""
+    """One kind of value that its key pins down for ever, such as a board at a version. Values are JSON."""
 
     name: str
     ttl_seconds: int
 
     def get(self, key: object, compute: Callable[[], Any]) -> Any:
         try:
-            generation = cache.get(self._generation(key), 0)
-            stored = cache.get(f"{self.name}:{key}:{generation}")
+            stored = cache.get(f"{self.name}:{key}")
         except RedisError:
             CACHE_READS.labels(name=self.name, result="error").inc()
             return compute()
+        CACHE_READS.labels(name=self.name, result="miss" if stored is None else "hit").inc()
         if stored is not None:
-            CACHE_READS.labels(name=self.name, result="hit").inc()
             return stored
-        CACHE_READS.labels(name=self.name, result="miss").inc()
         value = compute()
-        self._quietly(lambda: cache.set(f"{self.name}:{key}:{generation}", value, self.ttl_seconds))
+        with suppress(RedisError):
+            cache.set(f"{self.name}:{key}", value, self.ttl_seconds)
         return value
+
+
+class ForgettableCached(Cached):
+    """One kind of value that writes change, such as a person's statistics. ``ttl_seconds`` bounds how long one may be
+    shown that could not be forgotten, because Redis was out at that moment."""
+
+    def get(self, key: object, compute: Callable[[], Any]) -> Any:
+        try:
+            generation = cache.get(self._generation(key), 0)
+        except RedisError:
+            CACHE_READS.labels(name=self.name, result="error").inc()
+            return compute()
+        return super().get(f"{key}:{generation}", compute)
 
     def forget(self, key: object) -> None:
         """After the commit that changed it. The generation outlives every value stored under an older one."""
-        self._quietly(lambda: self._move_on(self._generation(key)))
+        client = cast("Any", cache).client
+        generation = client.make_key(self._generation(key))
+        with suppress(RedisError), client.get_client(write=True).pipeline() as pipe:
+            pipe.incr(generation)
+            pipe.expire(generation, self.ttl_seconds * 2)
+            pipe.execute()
 
     def _generation(self, key: object) -> str:
         return f"{self.name}:{key}:generation"
-
-    def _move_on(self, generation: str) -> None:
-        client = cast("Any", cache).client.get_client(write=True)
-        name = cast("Any", cache).client.make_key(generation)
-        with client.pipeline() as pipe:
-            pipe.incr(name)
-            pipe.expire(name, self.ttl_seconds * 2)
-            pipe.execute()
-
-    def _quietly(self, write: Callable[[], Any]) -> None:
-        try:
-            write()
-        except RedisError as error:
-            log.warning("cache_not_written", cache=self.name, error=type(error).__name__)

@@ -51,9 +51,9 @@ def _run_alone(data_dir: Path, port: int) -> None:
     children = Children(record, quiet | os.environ | ours)
     try:
         children.environ |= provide(data_dir, os.environ)
+        children.start("web server", "-m", "config.serve")  # loads meanwhile; not ready before it is migrated
         if code := children.run("prepare_demo", "manage.py", "prepare_demo"):
             raise RunError(f"The demo cannot be prepared (manage.py prepare_demo ended with {code}).")
-        children.start("web server", "-m", "config.serve")
         children.start("worker", "manage.py", "procrastinate", "worker")
         _wait_until_ready(children, port)
         children.start(WALKERS, "-m", "config.demo.walkers")

@@ -32,6 +32,7 @@
 
   function show(data) {
     if (data.competitionId !== page.dataset.board) return;
+    if (data.epoch === shown.epoch && data.version < shown.version) return; // a late frame
     Object.assign(shown, { epoch: data.epoch, version: data.version });
     updatedAt = Date.parse(data.timestamp);
     const glide = startGlide();
