@@ -1,10 +1,14 @@
 """`python -m config.serve`: the server as it runs in production and in `make run`."""
 
 import os
+import warnings
 
 import uvicorn
 
 from config.core import environment
+
+# WhiteNoise hands Django files, which are synchronous iterators; Django reads them in a thread and says so each time.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
         log_config=None,  # Django's settings configure logging for the whole process
         proxy_headers=False,  # PROXY_COUNT decides whom to believe
         server_header=False,
+        lifespan="off",  # Django has none
         timeout_graceful_shutdown=30,
     )
 

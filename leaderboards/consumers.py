@@ -6,9 +6,10 @@ A refused socket is accepted first and closed then, because a browser cannot see
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import IntEnum
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -16,13 +17,17 @@ from uuid import UUID
 import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import admit_person
 from accounts.tokens import InvalidToken, verify_token
-from config.core.errors import Refusal
+from competitions.queries import public_competition
+from config.core.errors import Refusal, TooMany
+from config.core.limits import take_token
 from config.core.metrics import SOCKETS
+from config.core.request import address_block, client_address, scope_headers
 from leaderboards.frames import PONG, error_frame
 from leaderboards.hub import Watcher, hub
 from leaderboards.queries import access_board
@@ -100,6 +105,10 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
 
     async def _admit(self, board_id: UUID | None) -> Close | None:
         """Finds out who is there: by token, or by a ticket that is good for one public board."""
+        try:
+            await database_sync_to_async(_count_connection)(self.scope)
+        except TooMany:
+            return Close.TOO_MANY
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         ticket = query.get("ticket", [""])[0]
         if ticket:
@@ -119,11 +128,13 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         self.expiring = asyncio.ensure_future(self._end(Close.UNAUTHENTICATED))
 
     async def _watch(self, board_id: UUID) -> Close | None:
-        if self.viewer is not None:
-            try:
+        try:
+            if self.viewer is not None:
                 await database_sync_to_async(access_board)(self.viewer, board_id)
-            except Refusal as refusal:
-                return Close.FORBIDDEN if refusal.status == 403 else Close.NOT_FOUND
+            else:
+                await database_sync_to_async(public_competition)(board_id)
+        except Refusal as refusal:
+            return Close.FORBIDDEN if refusal.status == HTTPStatus.FORBIDDEN else Close.NOT_FOUND
         self.boards.add(board_id)
         await hub().watch(board_id, self.watcher)
         return None
@@ -166,6 +177,13 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         refilled = self.allowance + (now - self.allowance_at) * MESSAGES_PER_SECOND
         self.allowance, self.allowance_at = min(float(MESSAGE_BURST), refilled) - 1, now
         return self.allowance >= 0
+
+
+def _count_connection(scope: Mapping[str, Any]) -> None:
+    """Counts a new socket against its address. Raises TooMany."""
+    connection, *_ = scope.get("client") or ("",)
+    address = client_address(connection, scope_headers(scope).get("x-forwarded-for"), settings.PROXY_COUNT)
+    take_token("socket", address_block(address), settings.RATE_LIMIT)
 
 
 def _person_of(token: str) -> tuple[User, datetime]:

@@ -17,7 +17,7 @@ from accounts.api.serializers import LogInBody, RefreshBody, TokenPair
 from accounts.models import IdentityProvider, User
 from config.core.api import APIView, body_of, success
 from config.core.errors import NotFound, Unauthenticated
-from config.core.limits import LogInThrottle, take_log_in_token
+from config.core.limits import LogInThrottle
 
 
 class LocalAccountsView(APIView):
@@ -47,7 +47,6 @@ class TokenView(LocalAccountsView):
     def post(self, request: Request) -> Response:
         """Log in with e-mail and password."""
         body = body_of(request, LogInBody)
-        take_log_in_token(body["email"])
         person = authenticate(request._request, username=body["email"], password=body["password"])
         if not isinstance(person, User):
             raise Unauthenticated("E-mail or password is wrong.")

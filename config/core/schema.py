@@ -36,19 +36,32 @@ class EnvelopeSchema(AutoSchema):
     def _get_response_bodies(self, direction: Direction = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
         for code, body in bodies.items():
-            for media_type, content in body.get("content", {}).items():
-                if media_type == "application/json" and code.startswith("2"):
-                    content["schema"] = self._enveloped(content.get("schema", {}))
+            if code.startswith("2"):
+                content = body.setdefault("content", {"application/json": {}})["application/json"]
+                body["description"] = body["description"].replace("No response body", "Done.")
+                content["schema"] = self._enveloped(content.get("schema"))
         bodies["default"] = {
             "description": "A refusal; the status says which kind.",
             "content": {"application/json": {"schema": _ERROR}},
         }
         return bodies
 
-    def _enveloped(self, data: dict[str, Any]) -> dict[str, Any]:
-        properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}, "data": data}
-        required = ["success", "data"]
-        if data.get("type") == "array":
+    def _enveloped(self, data: dict[str, Any] | None) -> dict[str, Any]:
+        properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}
+        required = ["success"]
+        if data is not None:
+            properties["data"] = data
+            required.append("data")
+        if data is not None and data.get("type") == "array" and self._is_paginated():
             properties["pagination"] = _PAGINATION
             required.append("pagination")
         return {"type": "object", "required": required, "properties": properties}
+
+    def _is_paginated(self) -> bool:
+        return any(parameter["name"] == "offset" for parameter in self._get_parameters())
+
+
+def without_trailing_slashes(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Paths as clients write them; the patterns accept a slash as well."""
+    result["paths"] = {path.rstrip("/"): item for path, item in result["paths"].items()}
+    return result

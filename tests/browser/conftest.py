@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -42,6 +42,13 @@ class Server:
         # With DEBUG the style sheet and the script come from the source tree; otherwise collectstatic must have run.
         ours = {"DEBUG": "true", "HOST": "127.0.0.1", "PORT": str(self.port), "DATABASE_URL": database_url()}
         self._environ = os.environ | ours
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
 
     def start(self) -> None:
         self._process = subprocess.Popen([sys.executable, "-m", "config.serve"], cwd=ROOT, env=self._environ)
@@ -103,10 +110,8 @@ def database_url() -> str:
 
 @pytest.fixture
 def server(transactional_db: None) -> Iterator[Server]:
-    running = Server()
-    running.start()
-    yield running
-    running.kill()
+    with Server() as running:
+        yield running
 
 
 @pytest.fixture

@@ -185,10 +185,8 @@ def test_the_page_finds_its_way_back_after_the_server_was_killed(
     server.kill()
     expect_link(visit, "Reconnecting…")
     assert visit.names == ["Ada", "Ben", "Cleo"], "the last known board stays"
-    elsewhere = Server()  # another process of the same installation, which the page knows nothing of
-    elsewhere.start()
-    elsewhere.sync(walked["Ben"], steps=15_000, distance=10_500)
-    elsewhere.kill()
+    with Server() as elsewhere:  # another process of the same installation, which the page knows nothing of
+        elsewhere.sync(walked["Ben"], steps=15_000, distance=10_500)
     server.start()
     expect_link(visit, "Live")
     expect_names(visit, "Ben", "Ada", "Cleo")
