@@ -144,7 +144,7 @@ class _SigningKeys:
         try:
             answer = httpx.get(url, headers={"apikey": settings.SUPABASE_ANON_KEY}, timeout=self.TIMEOUT_SECONDS)
             answer.raise_for_status()
-            listed = answer.json()["keys"]
+            listed = [entry for entry in answer.json()["keys"] if isinstance(entry, dict)]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             log.warning("signing_keys_not_fetched", error=type(error).__name__)
             return

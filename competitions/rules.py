@@ -7,6 +7,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 MAX_SPAN = timedelta(days=366 * 10)
+YEARS = range(1970, 2201)
 
 
 class Status(StrEnum):
@@ -72,17 +73,24 @@ def span_of(start: date | datetime, end: date | datetime | None, zone: str, kind
     """A day means the whole day in the competition's zone, the last one included; without an end the kind says how
     long it lasts. Raises WrongSpan."""
     tz = ZoneInfo(zone)
-    try:
-        start_at = _start_of(start, tz)
-        end_at = _end_of(end, tz) if end is not None else _usual_end(start_at.astimezone(tz), kind)
-    except (OverflowError, ValueError):
-        raise WrongSpan("start_date", "This date is out of range.") from None
+    _refuse_beyond("start_date", start)
+    start_at = _start_of(start, tz)
+    if end is None:
+        end_at = _usual_end(start_at.astimezone(tz), kind)
+    else:
+        _refuse_beyond("end_date", end)
+        end_at = _end_of(end, tz)
     if end_at <= start_at:
         raise WrongSpan("end_date", "The end must come after the start.")
     if end_at - start_at > MAX_SPAN:
         raise WrongSpan("end_date", "A competition lasts ten years at most.")
     last_instant = end_at - timedelta(microseconds=1)
     return Span(start_at, end_at, start_at.astimezone(tz).date(), last_instant.astimezone(tz).date())
+
+
+def _refuse_beyond(field: str, moment: date | datetime) -> None:
+    if moment.year not in YEARS:
+        raise WrongSpan(field, f"Choose a year from {YEARS.start} to {YEARS.stop - 1}.")
 
 
 def _start_of(start: date | datetime, tz: ZoneInfo) -> datetime:

@@ -112,7 +112,8 @@ def columns_of(body: Mapping[str, Any], current: Competition | None) -> dict[str
     columns = {name: body[name] for name in (*same, "max_participants") if name in body}
     if "type" in body:
         columns["kind"] = body["type"]
-    columns |= _money_columns(body, current)
+    if current is None or body.keys() & {"currency", "entry_fee", "prize_pool"}:
+        columns |= _money_columns(body, current)
     metric = columns.get("metric", current.metric if current else Metric.STEPS)
     if "weights" in body:
         columns["weights"] = {name: str(weight.normalize()) for name, weight in body["weights"].items()}

@@ -40,13 +40,12 @@ def join_competition(*, competition: Competition, user_id: UUID, join_code: str 
 
     Raises NotFound, AlreadyJoined, CompetitionFull, CompetitionOver, CompetitionNotOpen.
     """
+    lock_people([user_id])
+    if Participant.objects.filter(competition=competition, user_id=user_id, left_at=None).exists():
+        raise AlreadyJoined
     if competition.owner_id != user_id and _hidden_from_outsiders(competition, join_code):
         raise NotFound("There is no such competition.")
     _refuse_unless_joinable(competition.status_at(now))
-    lock_people([user_id])
-    participant = Participant.objects.filter(competition=competition, user_id=user_id).first()
-    if participant is not None and participant.left_at is None:
-        raise AlreadyJoined
     _take_seats(competition.id, 1, now)
     participant, _ = Participant.objects.update_or_create(
         competition=competition, user_id=user_id, defaults={"joined_at": now, "left_at": None}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django_prometheus.exports import ExportToDjangoView
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.request import Request
 
 from accounts.authentication import CallerAuthentication
@@ -26,15 +27,30 @@ from config.core.request import address_of
 DETAILS_TTL_SECONDS = 5
 
 
+def reading(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """GET and HEAD only. Raises MethodNotAllowed."""
+
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(str(request.method))
+        return view(request)
+
+    return checked
+
+
+@reading
 def health(request: HttpRequest) -> HttpResponse:
     """Nothing is asked of any dependency."""
     return _answer({"status": "healthy", "service": "pacesetter"})
 
 
+@reading
 def live(request: HttpRequest) -> HttpResponse:
     return _answer({"status": "alive"})
 
 
+@reading
 def ready(request: HttpRequest) -> HttpResponse:
     """503 without PostgreSQL or with migrations missing. Without Redis the server is degraded and still right."""
     components = check_components()
@@ -42,6 +58,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     return _answer({"status": status, "components": _names(components)}, 503 if status == "unavailable" else 200)
 
 
+@reading
 def detailed(request: HttpRequest) -> HttpResponse:
     """Each component with its latency, remembered for five seconds. For operators."""
     _operators_only(request)
@@ -53,6 +70,7 @@ def detailed(request: HttpRequest) -> HttpResponse:
     return _answer(found)
 
 
+@reading
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus. For operators."""
     _operators_only(request)

@@ -152,7 +152,12 @@ def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:
         for index, item in enumerate(detail):
             flat.update(flatten(item, f"{path}[{index}]"))
         return flat
-    return {path or "body": [str(item) for item in (detail if isinstance(detail, list) else [detail])]}
+    return {path or "body": [_writable(str(item)) for item in (detail if isinstance(detail, list) else [detail])]}
+
+
+def _writable(text: str) -> str:
+    """A complaint may quote what was sent, and JSON can send half a character, which nothing can write."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:

@@ -31,5 +31,6 @@ def load_json(text: bytes) -> Any:
     record of a batch can be named instead of the whole batch being unreadable."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # UnicodeDecodeError and JSONDecodeError are ValueErrors; an exponent beyond Decimal's is an ArithmeticError.
         raise UnreadableJSON("The body is not valid JSON.") from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.common import CommonMiddleware
 
 from config.core.errors import as_refusal, error_response, server_error
 from config.core.request import client_address, request_id_of
@@ -61,6 +62,18 @@ class RequestMiddleware:
                 user_id=getattr(request, "caller_id", None),
             )
         return response
+
+
+class HostMiddleware(CommonMiddleware):
+    """Answers only to the configured host names, except probes: an orchestrator asks by an address that no list knows,
+    and the answer holds nothing that a wrong name could twist."""
+
+    PROBES = frozenset({"/health", "/health/live", "/health/ready"})
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if request.path.rstrip("/") in self.PROBES:
+            return None
+        return super().process_request(request)
 
 
 class RefusalMiddleware:

@@ -4,6 +4,7 @@ Currencies and their minor units are those of ISO 4217, list one (amendment 177)
 """
 
 from decimal import Decimal
+from fractions import Fraction
 
 _WITHOUT_DECIMALS = frozenset(
     [
@@ -181,10 +182,10 @@ def decimals_of(currency: str) -> int:
 def to_minor(amount: Decimal, currency: str) -> int:
     """``Decimal("10.50"), "USD"`` → ``1050``. Raises WrongAmount for a fraction of the minor unit."""
     places = decimals_of(currency)
-    if not amount.is_finite() or amount < 0 or amount.adjusted() > 18:
+    if not amount.is_finite() or amount < 0 or not -40 < amount.adjusted() < 18:
         raise WrongAmount("Write an amount of zero or more.")
-    minor = amount.scaleb(places)
-    if minor != minor.to_integral_value():
+    minor = Fraction(amount) * 10**places  # exact, where Decimal's own arithmetic would round after 28 digits
+    if minor.denominator != 1:
         raise WrongAmount(f"{currency} has {places} decimals.")
     if minor > MAX_MINOR:
         raise WrongAmount("This amount is too large.")

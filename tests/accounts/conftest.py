@@ -82,7 +82,7 @@ def supabase(settings: Settings) -> Iterator[Project]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *args: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), KeyEndpoint) as server:

@@ -99,7 +99,7 @@ def test_a_body_that_is_no_object_is_a_400(anonymous: APIClient) -> None:
 def test_registering_makes_nobody_staff(anonymous: APIClient) -> None:
     anonymous.post(URL, body(is_staff=True, is_superuser=True, id="00000000-0000-0000-0000-000000000001"))
     newcomer = User.objects.get()
-    assert not (newcomer.is_staff or newcomer.is_superuser)
+    assert (newcomer.is_staff, newcomer.is_superuser) == (False, False)
     assert newcomer.id.int != 1
 
 

@@ -18,7 +18,7 @@ def body() -> Callable[..., dict[str, Any]]:
     """What `POST /competitions` takes; a field changed to ``...`` is left out."""
 
     def make(**changes: Any) -> dict[str, Any]:
-        usual = {"name": "Lake walk", "start_date": "2030-06-01", "end_date": "2030-06-30"}
+        usual = {"name": "Lake walk", "start_date": "2090-06-01", "end_date": "2090-06-30"}
         return {name: value for name, value in (usual | changes).items() if value is not ...}
 
     return make

@@ -1,6 +1,7 @@
 """PATCH and DELETE /api/v1/competitions/{id}"""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,8 +38,8 @@ def test_everything_can_change_before_the_start(me: APIClient, upcoming: Competi
         "name": "River walk",
         "description": "Now along the river.",
         "type": "custom",
-        "start_date": "2031-06-01T00:00:00Z",
-        "end_date": "2031-06-30T00:00:00Z",
+        "start_date": "2091-06-01T00:00:00Z",
+        "end_date": "2091-06-30T00:00:00Z",
         "metric": "weighted",
         "weights": {"steps": 2},
         "score_source": "reported",
@@ -87,9 +88,9 @@ def test_a_currency_that_cannot_say_the_amount_is_refused(me: APIClient, make_co
     "change",
     [
         {"metric": "distance"},
-        {"start_date": "2031-01-01", "end_date": "2031-01-02"},
-        {"end_date": "2031-01-02"},
-        {"timezone": "Asia/Tokyo", "start_date": "2026-01-01"},
+        {"start_date": "2091-01-01", "end_date": "2091-01-02"},
+        {"end_date": str(datetime.now(UTC).date() + timedelta(days=30))},
+        {"timezone": "Asia/Tokyo"},
         {"score_source": "synced"},
         {"tie_rule": "shared"},
         {"grace_hours": 48},
@@ -137,8 +138,8 @@ def test_there_are_never_fewer_places_than_participants(
     assert me.patch(url(running), {"max_participants": None}).json()["data"]["max_participants"] is None
 
 
-def test_moving_the_start_into_the_past_starts_it(me: APIClient, upcoming: Competition) -> None:
-    answer = me.patch(url(upcoming), {"start_date": "2026-01-01"})
+def test_moving_the_start_into_the_past_starts_it(me: APIClient, upcoming: Competition, now: datetime) -> None:
+    answer = me.patch(url(upcoming), {"start_date": str(now.date())})
     assert answer.json()["data"]["status"] == "active"
     upcoming.refresh_from_db()
     assert upcoming.status == "active"

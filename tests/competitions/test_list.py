@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], APIClient]
 
 
-def names(client: APIClient, **query: Any) -> list[str]:
+def names(client: APIClient, **query: str) -> list[str]:
     answer = client.get(URL, query)
     assert answer.status_code == 200, answer.content
     return [row["name"] for row in answer.json()["data"]]
@@ -24,7 +24,7 @@ def names(client: APIClient, **query: Any) -> list[str]:
 def test_the_list_is_a_page_with_its_place(me: APIClient, make_competition: Any) -> None:
     for day in range(5):
         make_competition(name=str(day), starts=day, ends=day + 1)
-    answer = me.get(URL, {"limit": 2, "offset": 2, "status": "upcoming"}).json()
+    answer = me.get(URL, {"limit": "2", "offset": "2", "status": "upcoming"}).json()
     assert answer["success"] is True
     assert [row["name"] for row in answer["data"]] == ["2", "1"]
     assert answer["pagination"] == {

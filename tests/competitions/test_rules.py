@@ -188,7 +188,7 @@ def test_sql_and_python_agree_on_the_status(
     now = made[0].end_at if asked is None else noon + timedelta(hours=asked)
     by_python = {status: {one.id for one in made if one.status_at(now) == status} for status in Status}
     by_sql = {
-        status: set(Competition.objects.all().with_status(status, now).values_list("id", flat=True))  # type: ignore[attr-defined]
+        status: set(Competition.objects.all().with_status(status, now).values_list("id", flat=True))
         for status in Status
     }
     assert by_sql == by_python

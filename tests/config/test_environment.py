@@ -1,0 +1,172 @@
+"""Every setting of a deployment, read once and checked."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.core.environment import DEVELOPMENT_SECRET, Environment, Rate, SettingError, example
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = {
+    "SECRET_KEY": "s" * 50,
+    "JWT_SECRET": "j" * 32,
+    "DATABASE_URL": "postgresql://steps@db/steps",
+    "REDIS_URL": "redis://cache:6379/0",
+}
+WRITTEN: dict[str, tuple[str, Any]] = {
+    "DEBUG": ("true", True),
+    "SECRET_KEY": ("k" * 60, "k" * 60),
+    "JWT_SECRET": ("t" * 40, "t" * 40),
+    "PORT": ("9000", 9000),
+    "HOST": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - read, not listened on
+    "PUBLIC_URL": ("https://steps.example.org", "https://steps.example.org"),
+    "DATA_DIR": ("/var/lib/pacesetter", "/var/lib/pacesetter"),
+    "DATABASE_URL": ("postgresql://a:b@c:5432/d", "postgresql://a:b@c:5432/d"),
+    "DATABASE_POOL_SIZE": ("7", 7),
+    "REDIS_URL": ("rediss://:p@c:6380/1", "rediss://:p@c:6380/1"),
+    "REDIS_POOL_SIZE": ("8", 8),
+    "ALLOWED_HOSTS": ("a.example.org, b.example.org,", ("a.example.org", "b.example.org")),
+    "CORS_ALLOWED_ORIGINS": ("https://app.example.org", ("https://app.example.org",)),
+    "PROXY_COUNT": ("2", 2),
+    "OPERATIONS_NETWORKS": ("10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+    "RATE_LIMIT": ("5.5/20", Rate(5.5, 20)),
+    "LOG_LEVEL": ("WARNING", "WARNING"),
+    "AUTH_PROVIDERS": ("local,supabase", ("local", "supabase")),
+    "SUPABASE_URL": ("https://p.supabase.co", "https://p.supabase.co"),
+    "SUPABASE_ANON_KEY": ("anon", "anon"),
+    "SUPABASE_JWT_SECRET": ("shared", "shared"),
+    "COMPETITIONS_BY_STAFF_ONLY": ("yes", True),
+    "MAX_BODY_BYTES": ("1000", 1000),
+}
+OF_EARLIER_SERVICES = {
+    "PORT", "DATABASE_URL", "REDIS_URL", "SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_JWT_SECRET", "LOG_LEVEL",
+    "RATE_LIMIT",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [known.name for known in fields(Environment)])
+def test_every_setting_is_read(name: str) -> None:
+    written, read = WRITTEN[name]
+    environ = NEEDED | {"SUPABASE_URL": "https://q.supabase.co"} | {name: written}
+    assert getattr(Environment.read(environ), name) == read
+    assert getattr(Environment.read(environ | {name: f"  {written} "}), name) == read
+
+
+def test_an_empty_setting_is_an_unset_one() -> None:
+    empty = {known.name: "" for known in fields(Environment)} | NEEDED
+    assert Environment.read(empty) == Environment.read(NEEDED)
+
+
+def test_names_that_deployments_already_have_are_kept() -> None:
+    assert {known.name for known in fields(Environment)} >= OF_EARLIER_SERVICES
+    read = Environment.read(NEEDED)
+    assert (8080, Rate(100, 200)) == (read.PORT, read.RATE_LIMIT)
+
+
+def test_zero_switches_the_limits_off() -> None:
+    assert Environment.read(NEEDED | {"RATE_LIMIT": "0"}).RATE_LIMIT.per_second == 0
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "Warning", "error"])
+def test_a_log_level_may_be_written_small_as_earlier_services_did(level: str) -> None:
+    assert level.upper() == Environment.read(NEEDED | {"LOG_LEVEL": level}).LOG_LEVEL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("PORT", "http"),
+        ("PORT", "80.5"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("DATABASE_POOL_SIZE", "many"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("REDIS_POOL_SIZE", "0"),
+        ("PROXY_COUNT", "-1"),
+        ("MAX_BODY_BYTES", "2MB"),
+        ("MAX_BODY_BYTES", "0"),
+        ("OPERATIONS_NETWORKS", "10.0.0.1/8"),
+        ("OPERATIONS_NETWORKS", "localhost"),
+        ("RATE_LIMIT", "100"),
+        ("RATE_LIMIT", "-1/5"),
+        ("RATE_LIMIT", "5/0"),
+        ("RATE_LIMIT", "nan/5"),
+        ("RATE_LIMIT", "inf/5"),
+        ("RATE_LIMIT", "fast/slow"),
+        ("LOG_LEVEL", "LOUD"),
+        ("AUTH_PROVIDERS", "google"),
+        ("AUTH_PROVIDERS", "supabase"),
+        ("CORS_ALLOWED_ORIGINS", "*"),
+        ("DATABASE_URL", "mysql://a:b@c/d"),
+        ("DATABASE_URL", "postgresql://a:b@c:port/d"),
+    ],
+)
+def test_a_wrong_value_is_one_clear_sentence_that_names_the_setting(name: str, value: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Environment.read(NEEDED | {name: value})
+    sentence = str(refused.value)
+    assert name in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", ""),
+        ("REDIS_URL", ""),
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", DEVELOPMENT_SECRET),
+        ("SECRET_KEY", "short"),
+        ("JWT_SECRET", ""),
+        ("JWT_SECRET", "short"),
+        ("JWT_SECRET", DEVELOPMENT_SECRET),
+    ],
+)
+def test_without_debug_nothing_starts_unsafely(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        Environment.read(NEEDED | {name: value})
+
+
+def test_a_secret_that_is_too_short_is_not_repeated() -> None:
+    for name in ("SECRET_KEY", "JWT_SECRET"):
+        with pytest.raises(SettingError) as refused:
+            Environment.read(NEEDED | {name: "hunter2"})
+        assert "hunter2" not in str(refused.value)
+
+
+def test_with_debug_nothing_is_needed() -> None:
+    assert Environment.read({"DEBUG": "true"}).auth_providers == ("local",)
+
+
+def test_supabase_alone_needs_no_secret_of_our_own() -> None:
+    supabase = {"SUPABASE_URL": "https://p.supabase.co", "JWT_SECRET": ""}
+    assert Environment.read(NEEDED | supabase).auth_providers == ("supabase",)
+
+
+def test_the_example_is_what_the_code_says() -> None:
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == example()
+
+
+def test_the_example_gives_the_defaults() -> None:
+    lines = [line for line in example().splitlines() if line and not line.startswith("#")]
+    written = dict(line.split("=", 1) for line in lines)
+    assert written.keys() == {known.name for known in fields(Environment)}
+    assert Environment.read(written | NEEDED) == Environment.read(NEEDED)
+    assert {written[name] for name in written if name.endswith(("_SECRET", "_KEY"))} == {""}
+
+
+def test_a_process_with_a_wrong_setting_ends_with_its_sentence() -> None:
+    environ = NEEDED | {"PORT": "http"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "config.serve"], env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode != 0
+    assert ended.stderr.startswith("Pacesetter cannot start: PORT ")
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,129 @@
+"""GET /api/schema and /api/docs: the interface as the code has it, and as the contract says."""
+
+import io
+import warnings
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
+
+from tests.config.test_requests import PLAIN_STATIC
+
+CONTRACT = """
+POST /auth/register
+POST /auth/token
+POST /auth/token/refresh
+POST /auth/logout
+GET /users/{user_id}/profile
+PUT /users/{user_id}/profile
+PATCH /users/{user_id}/profile
+GET /users/{user_id}/dashboard
+GET /users/{user_id}/activity
+GET /users/{user_id}/competitions
+GET /competitions
+POST /competitions
+GET /competitions/{competition_id}
+PATCH /competitions/{competition_id}
+DELETE /competitions/{competition_id}
+POST /competitions/{competition_id}/cancel
+POST /competitions/{competition_id}/join
+POST /competitions/{competition_id}/leave
+GET /competitions/{competition_id}/participants
+GET /leaderboard/{competition_id}
+GET /leaderboard/{competition_id}/rank/{user_id}
+POST /leaderboard/update
+POST /fitness/sync
+GET /fitness/stats/{user_id}
+"""
+OPEN = {"/auth/register", "/auth/token", "/auth/token/refresh", "/auth/logout"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return made
+
+
+def operations(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{verb.upper()} {path.removeprefix('/api/v1').rstrip('/')}": operation
+        for path, verbs in schema["paths"].items()
+        for verb, operation in verbs.items()
+    }
+
+
+def test_it_is_openapi_3_1_without_a_single_warning() -> None:
+    GENERATOR_STATS.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    assert made["openapi"].startswith("3.1")
+    validate_schema(made)  # type: ignore[no-untyped-call]
+    assert not GENERATOR_STATS
+
+
+def test_the_command_is_content_too() -> None:
+    call_command("spectacular", validate=True, fail_on_warn=True, file=None, stdout=io.StringIO())
+
+
+@pytest.mark.parametrize("endpoint", CONTRACT.split("\n")[1:-1])
+def test_what_the_contract_names_is_there(schema: dict[str, Any], endpoint: str) -> None:
+    assert endpoint in operations(schema)
+
+
+def test_every_operation_documents_the_error_shape(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        if not name.split(" ")[1].startswith("/api/schema"):
+            refusal = operation["responses"]["default"]["content"]["application/json"]["schema"]
+            assert set(refusal["required"]) == {"success", "error", "message", "code", "request_id"}, name
+
+
+def test_every_success_is_in_its_envelope(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        for code, answer in operation["responses"].items():
+            content = answer.get("content", {}).get("application/json")
+            if code.startswith("2") and content and "/schema" not in name:
+                required = set(content["schema"]["required"])
+                assert "success" in required, name
+                assert required & {"data", "message"} or "message" in content["schema"]["properties"], name
+
+
+def test_everything_but_logging_in_asks_who_is_calling(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        path = name.split(" ")[1]
+        if path not in OPEN and "/schema" not in path:
+            assert {"bearer": []} in operation["security"], name
+            assert {} not in operation["security"], name
+
+
+def test_paths_never_end_in_a_slash_or_hold_a_pattern(schema: dict[str, Any]) -> None:
+    for path in schema["paths"]:
+        assert not path.endswith(("/", "?")), path
+        assert "^" not in path
+
+
+@pytest.mark.django_db
+def test_the_schema_is_served_to_anyone(anonymous: APIClient) -> None:
+    answer = anonymous.get("/api/schema")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("application/")
+    assert answer.json()["openapi"].startswith("3.1")
+
+
+@pytest.mark.django_db
+def test_the_docs_are_a_page_that_loads_nothing_from_elsewhere(anonymous: APIClient, settings: Settings) -> None:
+    settings.STORAGES = PLAIN_STATIC
+    for path in ("/api/docs", "/api/docs?script="):
+        answer = anonymous.get(path)
+        assert answer.status_code == 200
+        text = answer.content.decode()
+        assert "http://" not in text.replace("http://testserver", "").replace("http://www.w3.org", "")
+        assert "cdn" not in text
+    page = anonymous.get("/api/docs").content.decode()
+    assert "<script>" not in page, "the content security policy would not run it"
+    assert "swagger-ui" in page
