@@ -15,7 +15,8 @@ class IdentityProvider(models.TextChoices):
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         """Log-in names are the e-mails of local accounts; nobody else's address opens a door here."""
-        return self.get(identity_provider=IdentityProvider.LOCAL, email__iexact=username)
+        by_email = self.annotate(in_small_letters=Lower("email"))  # as the unique index has them
+        return by_email.get(identity_provider=IdentityProvider.LOCAL, in_small_letters=(username or "").lower())
 
     def create_superuser(self, email: str, password: str, **extra: Any) -> "User":
         user = self.model(email=email.lower(), is_staff=True, is_superuser=True, **extra)

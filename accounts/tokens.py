@@ -150,7 +150,7 @@ class _SigningKeys:
             return
         keys = {}
         for entry in listed:
-            algorithm = self._ALGORITHMS.get(entry.get("kty"))
+            algorithm = self._ALGORITHMS.get(str(entry.get("kty")))
             if algorithm and entry.get("kid") and entry.get("alg", algorithm) == algorithm:
                 try:
                     keys[entry["kid"]] = jwt.PyJWK(entry, algorithm=algorithm)

@@ -10,9 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from django_prometheus.exports import ExportToDjangoView
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.request import Request
@@ -30,6 +31,7 @@ DETAILS_TTL_SECONDS = 5
 def reading(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """GET and HEAD only. Raises MethodNotAllowed."""
 
+    @csrf_exempt  # or a POST would be told to bring a form's token first
     @wraps(view)
     def checked(request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
@@ -79,9 +81,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def check_components() -> dict[str, dict[str, Any]]:
+    postgresql = _timed(_postgresql)
+    answers = postgresql["status"] == "healthy"  # else the migrations would only wait for a connection once more
     return {
-        "postgresql": _timed(_postgresql),
-        "migrations": _timed(_migrations),
+        "postgresql": postgresql,
+        "migrations": _timed(_migrations) if answers else postgresql,
         "redis": _timed(lambda: redis_client().ping()),
     }
 
@@ -103,7 +107,7 @@ def _timed(check: Callable[[], object]) -> dict[str, Any]:
     try:
         check()
         status = "healthy"
-    except (DatabaseError, RedisError):
+    except (DatabaseError, InterfaceError, RedisError):
         status = "unhealthy"
     return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000, 2)}
 

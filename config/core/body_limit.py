@@ -5,6 +5,7 @@ from typing import Any
 
 from config.core.errors import TooLarge, error_body
 from config.core.json import dump_json
+from config.core.middleware import SECURITY_HEADERS
 from config.core.request import request_id_of, scope_headers
 
 Scope = MutableMapping[str, Any]
@@ -55,6 +56,9 @@ class BodyLimit:
                     (b"content-type", b"application/json"),
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
+                    (b"x-frame-options", b"DENY"),
+                    (b"referrer-policy", b"same-origin"),
+                    *((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()),
                     (b"connection", b"close"),
                 ],
             }

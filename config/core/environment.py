@@ -3,12 +3,15 @@
 `.env.example` is printed from this class (``python -m config.core.environment``), so it cannot go stale.
 """
 
+import math
 import os
 import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
+from urllib.parse import urlsplit
 
 Network = IPv4Network | IPv6Network
 
@@ -110,7 +113,7 @@ class Environment:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Environment":
         """Settings from ``environ``. Raises SettingError naming the first unusable or missing one."""
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}
         types = typing.get_type_hints(cls)
         for known in fields(cls):
             text = environ.get(known.name, "").strip()
@@ -120,11 +123,28 @@ class Environment:
                 values[known.name] = _PARSERS[types[known.name]][1](text)
             except ValueError as error:
                 raise SettingError(f"{known.name} cannot be read ({text!r}): {error}.") from None
-        environment = cls(**values)  # type: ignore[arg-type]
+        if "LOG_LEVEL" in values:
+            values["LOG_LEVEL"] = values["LOG_LEVEL"].upper()  # earlier services wrote it small
+        environment = cls(**values)
         environment._refuse_the_unsafe()
         return environment
 
     def _refuse_the_unsafe(self) -> None:
+        for name, least in (
+            ("PORT", 1),
+            ("DATABASE_POOL_SIZE", 1),
+            ("REDIS_POOL_SIZE", 1),
+            ("PROXY_COUNT", 0),
+            ("MAX_BODY_BYTES", 1),
+        ):
+            if getattr(self, name) < least:
+                raise SettingError(f"{name} must be {least} or more.")
+        if self.PORT > 65535:
+            raise SettingError("PORT must be 65535 or less.")
+        if self.LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise SettingError(f"LOG_LEVEL knows DEBUG, INFO, WARNING and ERROR, not {self.LOG_LEVEL!r}.")
+        if self.DATABASE_URL and not _is_postgresql(self.DATABASE_URL):
+            raise SettingError("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
         for name in self.auth_providers:
             if name not in ("local", "supabase"):
                 raise SettingError(f"AUTH_PROVIDERS knows local and supabase, not {name!r}.")
@@ -141,7 +161,7 @@ class Environment:
                 raise SettingError(f"{name} must be set (only with DEBUG=true an embedded engine takes its place).")
         if self.SECRET_KEY == DEVELOPMENT_SECRET or len(self.SECRET_KEY) < 50:
             raise SettingError("SECRET_KEY must be set to 50 random characters or more.")
-        if "local" in self.auth_providers and len(self.JWT_SECRET) < 32:
+        if "local" in self.auth_providers and (len(self.JWT_SECRET) < 32 or self.JWT_SECRET == DEVELOPMENT_SECRET):
             raise SettingError("JWT_SECRET must be set to 32 random characters or more.")
 
     @property
@@ -151,6 +171,14 @@ class Environment:
     @property
     def jwt_secret(self) -> str:
         return self.JWT_SECRET or DEVELOPMENT_SECRET
+
+
+def _is_postgresql(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("postgresql", "postgres") and (parts.port is None or parts.port > 0)
+    except ValueError:  # the port is no number
+        return False
 
 
 def _boolean(text: str) -> bool:
@@ -173,7 +201,7 @@ def _rate(text: str) -> Rate:
     if text == "0":
         return Rate(0, 0)
     per_second, separator, burst = text.partition("/")
-    if not separator or float(per_second) <= 0 or int(burst) < 1:
+    if not separator or not 0 < float(per_second) < math.inf or int(burst) < 1:  # NaN is in no range
         raise ValueError("write per-second/burst, such as 100/200, or 0 for no limit")
     return Rate(float(per_second), int(burst))
 

@@ -44,17 +44,13 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    render: list[Any] = (
-        [
-            without_secrets,
-            structlog.dev.ConsoleRenderer(
-                colors=False,
-                exception_formatter=structlog.dev.plain_traceback,  # the rich one prints variables, tokens too
-            ),
-        ]
+    renderer: Any = (
+        # The rich formatter would print variables, tokens too.
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
         if readable
-        else [structlog.processors.format_exc_info, without_secrets, structlog.processors.JSONRenderer()]
+        else structlog.processors.JSONRenderer()
     )
+    finish = [structlog.processors.format_exc_info, without_secrets, renderer]  # a stack trace is text by then
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -62,7 +58,7 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
                 "foreign_pre_chain": shared,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},

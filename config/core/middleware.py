@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 
 from config.core.errors import as_refusal, error_response, server_error
@@ -26,7 +26,7 @@ _CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_SECURITY_HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "X-XSS-Protection": "0",  # the old filter made holes of its own
@@ -48,10 +48,12 @@ class RequestMiddleware:
         request.client_address = client_address(  # type: ignore[attr-defined]
             request.META.get("REMOTE_ADDR"), request.META.get("HTTP_X_FORWARDED_FOR"), settings.PROXY_COUNT
         )
+        if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+            request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
         with structlog.contextvars.bound_contextvars(request_id=request.request_id):  # type: ignore[attr-defined]
             response = self.get_response(request)
             response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
-            for name, value in _SECURITY_HEADERS.items():
+            for name, value in SECURITY_HEADERS.items():
                 response.setdefault(name, value)
             log.info(
                 "request",
@@ -68,9 +70,9 @@ class HostMiddleware(CommonMiddleware):
     """Answers only to the configured host names, except probes: an orchestrator asks by an address that no list knows,
     and the answer holds nothing that a wrong name could twist."""
 
-    PROBES = frozenset({"/health", "/health/live", "/health/ready"})
+    PROBES = frozenset({"/health", "/health/live", "/health/ready", "/health/detailed", "/metrics"})
 
-    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         if request.path.rstrip("/") in self.PROBES:
             return None
         return super().process_request(request)
