@@ -31,6 +31,12 @@ def empty_redis() -> Iterator[None]:
     cache.close()
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Hashing that costs an attacker memory costs a test a tenth of a second."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def redis_out(settings: Any) -> None:
     """Redis as it is when it is out: nothing listens under its address."""

@@ -1,7 +1,8 @@
 """The daily-activity export of a tracker, as published in R. Furberg et al., “Crowd-sourced Fitbit datasets”, Zenodo.
 
 One row per person and day: ``Id``, ``ActivityDate`` (month/day/year, with or without leading zeros), ``TotalSteps``
-written as ``13162.00``, ``TotalDistance`` in kilometres, minutes by intensity, ``Calories``. Sedentary minutes are not active.
+written as ``13162.00``, ``TotalDistance`` in kilometres, minutes by intensity, ``Calories``. Sedentary minutes are not
+active.
 """
 
 import csv

@@ -58,7 +58,7 @@ def test_around_me_is_a_window_around_me(
 ) -> None:
     competition = make_competition()
     join(competition, *[make_person(f"P{number}") for number in range(4)], person)
-    answer = signed_in(person).get(f"/api/v1/leaderboard/{competition.id}", {"around": "me", "limit": 3})
+    answer = signed_in(person).get(f"/api/v1/leaderboard/{competition.id}", {"around": "me", "limit": "3"})
     assert str(person.id) in [entry["user_id"] for entry in answer.json()["data"]["entries"]]
     rank = signed_in(person).get(f"/api/v1/leaderboard/{competition.id}/rank/me").json()["data"]
     assert rank["user_id"] == str(person.id)

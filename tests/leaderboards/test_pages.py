@@ -13,7 +13,7 @@ from leaderboards.words import distance_in_words, rows_of, time_in_words
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], APIClient]
-AS_BROWSER = {"HTTP_ACCEPT": "text/html,application/xhtml+xml,*/*;q=0.8"}
+AS_BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_a_public_board_is_a_page_for_anybody(
     competition = make_competition(visibility="public", name="Around <the> lake")
     join(competition, person)
     signed_in(person).post("/api/v1/fitness/sync", {"steps": 12345, "distance": 8765.4, "source": "fitbit"})
-    page = anonymous.get(f"/boards/{competition.id}", **AS_BROWSER)
+    page = anonymous.get(f"/boards/{competition.id}", headers=AS_BROWSER)
     text = page.content.decode()
     assert page.status_code == 200
     assert page["Cache-Control"] == "private, no-store"
@@ -43,7 +43,7 @@ def test_a_public_board_is_a_page_for_anybody(
 def test_a_board_that_is_not_public_has_no_page(anonymous: APIClient, make_competition: Any, visibility: str) -> None:
     url = f"/boards/{make_competition(visibility=visibility).id}"
     assert anonymous.get(url).json()["code"] == 404
-    page = anonymous.get(url, **AS_BROWSER)
+    page = anonymous.get(url, headers=AS_BROWSER)
     assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
@@ -55,7 +55,7 @@ def test_a_draft_has_no_page(anonymous: APIClient, make_competition: Any) -> Non
 def test_the_list_has_the_public_competitions(anonymous: APIClient, make_competition: Any) -> None:
     make_competition(visibility="public", name="For all")
     make_competition(visibility="open", name="For members")
-    text = anonymous.get("/boards", **AS_BROWSER).content.decode()
+    text = anonymous.get("/boards", headers=AS_BROWSER).content.decode()
     assert "For all" in text
     assert "For members" not in text
 
