@@ -13,7 +13,7 @@ run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.dat
 	@$(BIN)/python -m config.devservices run
 
 test: lint ## lint, then every test but those in a browser
-	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser"
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser

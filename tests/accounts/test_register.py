@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from config import settings as in_production
 
 URL = "/api/v1/auth/register"
 PASSWORD = "plenty-of-walking-today"
@@ -32,7 +33,8 @@ def test_a_newcomer_gets_an_account_and_sees_the_whole_profile(anonymous: APICli
     assert str(User.objects.get(email="ada@example.org").id) == data["id"]
 
 
-def test_the_password_is_kept_as_an_argon2_hash_only(anonymous: APIClient) -> None:
+def test_the_password_is_kept_as_an_argon2_hash_only(anonymous: APIClient, settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = in_production.PASSWORD_HASHERS
     anonymous.post(URL, body())
     stored = User.objects.get(email="ada@example.org").password
     assert stored.startswith("argon2$")

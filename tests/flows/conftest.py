@@ -78,8 +78,15 @@ class Site:
         self.postgres.discard()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
+@pytest.fixture(scope="module")
+def made_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"))
     yield made
     made.discard()
+
+
+@pytest.fixture
+def site(made_site: Site) -> Site:
+    """Whole again, whatever the test before has killed."""
+    made_site.start()
+    return made_site
