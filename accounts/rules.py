@@ -3,6 +3,9 @@
 from functools import cache
 from importlib.resources import files
 
+DEMO_DOMAIN = "@demo.example"
+"""E-mails of the demo's people, whose passwords everybody knows."""
+
 
 @cache
 def country_codes() -> frozenset[str]:

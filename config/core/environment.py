@@ -155,6 +155,10 @@ class Environment:
                 "CORS_ALLOWED_ORIGINS is a list of origins; * would let every web page act for its visitors."
             )
         if self.DEBUG:
+            if self.HOST not in ("127.0.0.1", "::1", "localhost"):
+                raise SettingError(
+                    "HOST must be a loopback address while DEBUG is on; stack traces are for nobody else."
+                )
             return
         for name in ("DATABASE_URL", "REDIS_URL"):
             if not getattr(self, name):

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from accounts.rules import DEMO_DOMAIN
+
 PASSWORD = "walk-every-day"  # noqa: S105 - public on purpose; the demo refuses to run without DEBUG
-ADMIN_EMAIL = "organiser@demo.example"
+ADMIN_EMAIL = f"organiser{DEMO_DOMAIN}"
 COMPETITION_NAME = "Walk around the lake"
 
 
@@ -16,7 +18,7 @@ class Walker:
 
     @property
     def email(self) -> str:
-        return f"{self.name.split()[0].lower()}@demo.example"
+        return f"{self.name.split()[0].lower()}{DEMO_DOMAIN}"
 
 
 WALKERS = [
