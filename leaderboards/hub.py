@@ -43,7 +43,8 @@ class Watcher:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, board: UUID, version: int, frame: str) -> None:
-        if version <= self.shown.get(board, -1):
+        waiting, _ = self.pending.get(board, (-1, ""))
+        if version <= max(waiting, self.shown.get(board, -1)):
             return
         if board in self.pending:
             FRAMES_CONFLATED.inc()

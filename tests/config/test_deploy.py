@@ -110,7 +110,7 @@ def test_inside_the_container_the_server_listens_to_everybody_on_the_port_that_i
     services: dict[str, Any],
 ) -> None:
     environment = services["web"]["environment"]
-    assert environment["HOST"] == "0.0.0.0"  # noqa: S104 - inside a container
+    assert environment["HOST"] == "0.0.0.0"
     assert services["web"]["ports"] == [f"${{PORT:-8080}}:{environment['PORT']}"]
 
 
@@ -163,7 +163,7 @@ def test_the_server_runs_as_somebody_without_rights_on_its_own_code() -> None:
 def test_the_image_starts_the_server_for_everybody() -> None:
     assert json.loads(last("CMD")) == ["python", "-m", "config.serve"]
     names = dict(re.findall(r"(\w+)=(\S+)", last("ENV")))
-    assert names["HOST"] == "0.0.0.0"  # noqa: S104 - inside a container
+    assert names["HOST"] == "0.0.0.0"
     assert {name for name in names if not name.startswith("PYTHON") and name != "PATH"} <= SETTINGS
 
 

@@ -23,7 +23,7 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "SECRET_KEY": ("k" * 60, "k" * 60),
     "JWT_SECRET": ("t" * 40, "t" * 40),
     "PORT": ("9000", 9000),
-    "HOST": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - read, not listened on
+    "HOST": ("0.0.0.0", "0.0.0.0"),
     "PUBLIC_URL": ("https://steps.example.org", "https://steps.example.org"),
     "DATA_DIR": ("/var/lib/pacesetter", "/var/lib/pacesetter"),
     "DATABASE_URL": ("postgresql://a:b@c:5432/d", "postgresql://a:b@c:5432/d"),

@@ -1,0 +1,143 @@
+"""The hub and its watchers: one pending frame per board, the newest, and no patience without end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import User
+from competitions.models import Competition
+from config.core.redis import redis_client
+from leaderboards import consumers
+from leaderboards.consumers import LeaderboardConsumer
+from leaderboards.hub import Hub, Watcher
+from leaderboards.hub import hub as hub_of_this_process
+from leaderboards.scoring import Totals
+from leaderboards.services import report_totals
+
+BOARD, OTHER = uuid4(), uuid4()
+
+
+async def test_of_many_frames_a_watcher_gets_the_newest() -> None:
+    watcher = Watcher()
+    for version in range(1, 6):
+        watcher.offer(BOARD, version, f"frame {version}")
+    assert await watcher.next_frame() == "frame 5"
+    assert not watcher.pending
+
+
+async def test_a_watcher_never_goes_back_and_never_gets_a_frame_twice() -> None:
+    watcher = Watcher()
+    watcher.offer(BOARD, 7, "frame 7")
+    assert await watcher.next_frame() == "frame 7"
+    watcher.offer(BOARD, 6, "frame 6")
+    watcher.offer(BOARD, 7, "frame 7 again")
+    assert not watcher.pending
+    watcher.offer(BOARD, 9, "frame 9")
+    watcher.offer(BOARD, 8, "late frame 8")
+    assert await watcher.next_frame() == "frame 9"
+
+
+async def test_boards_wait_beside_each_other() -> None:
+    watcher = Watcher()
+    watcher.offer(BOARD, 1, "one")
+    watcher.offer(OTHER, 1, "another")
+    watcher.offer(BOARD, 2, "two")
+    assert {await watcher.next_frame(), await watcher.next_frame()} == {"two", "another"}
+
+
+@pytest.fixture
+def board(person: User, transactional_db: None, make_competition: Any, join: Any) -> Competition:
+    competition: Competition = make_competition(score_source="reported")
+    join(competition, person)
+    return competition
+
+
+async def report(board: Competition, person: User, steps: int) -> None:
+    def store() -> None:
+        report_totals(competition=board, user_id=person.id, totals=Totals(steps=steps), now=datetime.now(UTC))
+        connections.close_all()
+
+    await sync_to_async(store, thread_sensitive=False)()
+
+
+async def test_a_change_whose_announcement_is_lost_is_shown_within_the_next_check(
+    board: Competition, person: User
+) -> None:
+    hub, watcher = Hub(), Watcher()
+    await hub.watch(board.id, watcher)
+    assert '"score":0' in await asyncio.wait_for(watcher.next_frame(), 10)
+    groups = await sync_to_async(lambda: redis_client().keys("asgi*group*"))()
+    assert groups
+    await sync_to_async(lambda: redis_client().delete(*groups))()
+    await report(board, person, 77)
+    assert '"score":77' in await asyncio.wait_for(watcher.next_frame(), 10)
+    hub.unwatch(board.id, watcher)
+    await end(hub)
+
+
+async def test_a_board_that_nobody_watches_is_let_go(board: Competition, person: User) -> None:
+    hub, watcher = Hub(), Watcher()
+    await hub.watch(board.id, watcher)
+    await asyncio.wait_for(watcher.next_frame(), 10)
+    hub.unwatch(board.id, watcher)
+    assert not hub._boards
+    await end(hub)
+
+
+async def end(hub: Hub) -> None:
+    for task in hub._tasks:
+        task.cancel()
+    await asyncio.gather(*hub._tasks, return_exceptions=True)
+
+
+class StuckSocket:
+    """An ASGI server whose client has stopped reading: what is sent is never taken."""
+
+    def __init__(self, board: Competition, token: str) -> None:
+        self.scope = {
+            "type": "websocket",
+            "path": f"/ws/leaderboard/{board.id}",
+            "url_route": {"args": (), "kwargs": {"competition_id": str(board.id)}},
+            "query_string": f"token={token}".encode(),
+            "subprotocols": [],
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+        }
+        self.closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming.put_nowait({"type": "websocket.connect"})
+
+    async def receive(self) -> dict[str, Any]:
+        return await self._incoming.get()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            await asyncio.Event().wait()
+        if message["type"] == "websocket.close":
+            self.closed.set_result(message["code"])
+            self._incoming.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
+
+
+@pytest.fixture
+async def little_patience(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    monkeypatch.setattr(consumers, "SLOW_SECONDS", 0.1)
+    yield
+    await end(hub_of_this_process())
+
+
+async def test_a_socket_that_takes_nothing_is_closed_with_4008(
+    board: Competition, person: User, little_patience: None
+) -> None:
+    socket = StuckSocket(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    running = asyncio.create_task(consumer(socket.scope, socket.receive, socket.send))
+    assert await asyncio.wait_for(socket.closed, 10) == 4008
+    await asyncio.wait_for(running, 10)
+    assert not hub_of_this_process()._boards
