@@ -115,9 +115,11 @@ def _claims(payload: dict[str, Any], issuer: IdentityProvider) -> Claims:
 
 class _SigningKeys:
     """Supabase's public keys. An unknown ``kid`` fetches them again, at most every 30 s, so that forged ids cost
-    one request and not one each; keys once fetched keep working while the endpoint is down."""
+    one request and not one each. A known one does so after ten minutes, so that a withdrawn key ends; while the endpoint
+    is down, keys once fetched keep working."""
 
     REFETCH_SECONDS = 30.0
+    REFRESH_SECONDS = 600.0
     TIMEOUT_SECONDS = 3.0
     _ALGORITHMS = {"EC": "ES256", "RSA": "RS256"}
 
@@ -129,15 +131,22 @@ class _SigningKeys:
     def find(self, kid: object) -> jwt.PyJWK:
         if not isinstance(kid, str):
             raise InvalidToken("the header names no key")
-        if kid not in self._keys:
-            with self._lock:
-                if kid not in self._keys and time.monotonic() - self._fetched_at >= self.REFETCH_SECONDS:
+        known = kid in self._keys
+        if self._is_due(known) and self._lock.acquire(blocking=not known):  # with a known key nobody has to wait
+            try:
+                if self._is_due(kid in self._keys):
                     self._fetched_at = time.monotonic()
                     self._fetch()
+            finally:
+                self._lock.release()
         try:
             return self._keys[kid]
         except KeyError:
             raise InvalidToken("unknown key") from None
+
+    def _is_due(self, known: bool) -> bool:
+        age = time.monotonic() - self._fetched_at
+        return age >= (self.REFRESH_SECONDS if known else self.REFETCH_SECONDS)
 
     def _fetch(self) -> None:
         url = f"{supabase_issuer()}/.well-known/jwks.json"

@@ -305,6 +305,16 @@ def test_known_keys_keep_working_while_the_endpoint_is_down(supabase: Project) -
     assert ask(supabase.token()).status_code == 200
 
 
+def test_a_withdrawn_key_ends_after_ten_minutes(supabase: Project) -> None:
+    token = supabase.token()
+    assert ask(token).status_code == 200
+    supabase.answer = {"keys": [listed("another", EC_KEY)]}
+    later(599)
+    assert ask(token).status_code == 200
+    later(2)
+    assert refused(token)
+
+
 @pytest.mark.parametrize("answer", [None, [], {}, {"keys": None}, {"keys": ["text"]}, {"keys": [{"kty": "EC"}]}, "x"])
 def test_a_list_of_keys_that_makes_no_sense_is_no_server_error(supabase: Project, answer: Any) -> None:
     supabase.answer = answer
