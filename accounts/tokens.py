@@ -115,8 +115,8 @@ def _claims(payload: dict[str, Any], issuer: IdentityProvider) -> Claims:
 
 class _SigningKeys:
     """Supabase's public keys. An unknown ``kid`` fetches them again, at most every 30 s, so that forged ids cost
-    one request and not one each. A known one does so after ten minutes, so that a withdrawn key ends; while the endpoint
-    is down, keys once fetched keep working."""
+    one request and not one each. A known one does so after ten minutes, so that a withdrawn key ends; while the
+    endpoint is down, keys once fetched keep working."""
 
     REFETCH_SECONDS = 30.0
     REFRESH_SECONDS = 600.0
@@ -135,8 +135,8 @@ class _SigningKeys:
         if self._is_due(known) and self._lock.acquire(blocking=not known):  # with a known key nobody has to wait
             try:
                 if self._is_due(kid in self._keys):
-                    self._fetched_at = time.monotonic()
                     self._fetch()
+                    self._fetched_at = time.monotonic()  # not before: who comes meanwhile must wait for the keys
             finally:
                 self._lock.release()
         try:
