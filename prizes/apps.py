@@ -2,6 +2,6 @@ from django.apps import AppConfig
 
 
 class PrizesConfig(AppConfig):
-    """Prize plans, the ledger and transfers. Competitions carry their pool and fee; paying out is not built yet."""
+    """Prize plans: who gets how much. The ledger and the transfers are not built yet."""
 
     name = "prizes"
