@@ -6,16 +6,46 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.api.serializers import ProfileChanges
 from accounts.models import Scope, ServiceKey, User
-from accounts.services import create_service_key, revoke_service_keys
+from accounts.services import change_profile, create_service_key, revoke_service_keys
+
+PROFILE_FIELDS = ("name", "bio", "country", "timezone")
+
+
+class PersonForm(forms.ModelForm[User]):
+    """The same rules as over the API."""
+
+    class Meta:
+        model = User
+        fields = (
+            "name",
+            "bio",
+            "country",
+            "timezone",
+            "is_active",
+            "is_staff",
+            "is_superuser",
+            "groups",
+            "user_permissions",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        profile = ProfileChanges(data={name: cleaned.get(name, "") for name in PROFILE_FIELDS})
+        if not profile.is_valid():
+            for name, complaints in profile.errors.items():
+                self.add_error(name, [str(complaint) for complaint in complaints])
+        return cleaned | dict(profile.validated_data or {})
 
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
+    form = PersonForm
     list_display = ("name", "email", "identity_provider", "country", "is_active", "is_staff", "joined_at")
     list_filter = ("is_active", "is_staff", "identity_provider")
     search_fields = ("name", "email", "id")
-    readonly_fields = ("id", "identity_provider", "password_state", "last_login", "joined_at", "updated_at")
+    readonly_fields = ("id", "identity_provider", "email", "password_state", "last_login", "joined_at", "updated_at")
     fields = (
         "id",
         "identity_provider",
@@ -46,6 +76,13 @@ class UserAdmin(admin.ModelAdmin[User]):
         power = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")
         return (*self.readonly_fields, *power)
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """What others see goes through the service, which has boards redrawn."""
+        changes = {name: form.cleaned_data[name] for name in PROFILE_FIELDS if name in form.changed_data}
+        if changes:
+            change_profile(user_id=obj.id, changes=changes)
+        super().save_model(request, obj, form, change)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # people register, or arrive with their first token
 
@@ -75,7 +112,7 @@ class ServiceKeyAdmin(admin.ModelAdmin[ServiceKey]):
         obj.pk, obj._state.adding = key.pk, False
         messages.warning(request, f"The key is {secret} — copy it now, it is not shown again.")
 
-    @admin.action(description="Revoke the selected keys")
+    @admin.action(description="Revoke the selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ServiceKey]) -> None:
         ids = queryset.values_list("id", flat=True)
         count = revoke_service_keys(key_ids=ids, now=timezone.now())

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -48,6 +48,20 @@ def public_competition(competition_id: UUID) -> Competition:
     if found is None:
         raise NotFound("There is no public board under this address.")
     return found
+
+
+def viewers_among(competition_id: UUID, user_ids: Collection[UUID]) -> set[UUID]:
+    """Who of these people may see the competition now: a handful of statements, however many they are."""
+    competition = Competition.objects.filter(id=competition_id).first()
+    active = User.objects.filter(id__in=user_ids, is_active=True)
+    if competition is None:
+        return set()
+    if competition.published_at is not None and competition.visibility != Visibility.PRIVATE:
+        return set(active.values_list("id", flat=True))
+    inside = Participant.objects.filter(competition=competition, user_id__in=user_ids, left_at=None)
+    insiders = set(inside.values_list("user_id", flat=True)) if competition.published_at else set()
+    insiders.add(competition.owner_id)
+    return {person.id for person in active if person.id in insiders or person.has_perm("competitions.view_competition")}
 
 
 def participants_of(competition_id: UUID) -> QuerySet[Participant]:

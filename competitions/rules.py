@@ -88,6 +88,19 @@ def span_of(start: date | datetime, end: date | datetime | None, zone: str, kind
     return Span(start_at, end_at, start_at.astimezone(tz).date(), last_instant.astimezone(tz).date())
 
 
+def runs_over_whole_days(start_at: datetime, end_at: datetime, zone: str) -> bool:
+    """Whether it starts and ends at midnight where it takes place; then its days stay when its zone changes."""
+    tz = ZoneInfo(zone)
+    return start_at.astimezone(tz).time() == end_at.astimezone(tz).time() == time()
+
+
+def default_score_source(*, at_stake: bool, was_at_stake: bool, new: bool) -> ScoreSource | None:
+    """What counts when nobody says: only activity as soon as money is at stake, either elsewhere. None: no change."""
+    if at_stake and not was_at_stake:
+        return ScoreSource.SYNCED
+    return ScoreSource.EITHER if new else None
+
+
 def _refuse_beyond(field: str, moment: date | datetime) -> None:
     if moment.year not in YEARS:
         raise WrongSpan(field, f"Choose a year from {YEARS.start} to {YEARS.stop - 1}.")

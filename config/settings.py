@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "config.core.middleware.RequestMiddleware",
+    "config.core.middleware.LimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -184,6 +185,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["config.core.media.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.core.media.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.core.schema.EnvelopeSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS describes nothing; CORS answers its own
     "EXCEPTION_HANDLER": "config.core.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": [

@@ -6,7 +6,7 @@ from rest_framework.renderers import JSONRenderer
 
 from config.api import health
 from config.api.profiles import ProfileView, RegisterView
-from config.core.errors import nothing_here
+from config.core.errors import nothing_here, reading
 from leaderboards.pages import board_page_view, boards_page_view
 
 api: list[URLPattern | URLResolver] = [
@@ -20,17 +20,17 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
-    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(renderer_classes=[JSONRenderer]), name="schema"),
-    re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^api/schema/?$", reading(SpectacularAPIView.as_view(renderer_classes=[JSONRenderer])), name="schema"),
+    re_path(r"^api/docs/?$", reading(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="docs"),
     re_path(r"^health/?$", health.health),
     re_path(r"^health/live/?$", health.live),
     re_path(r"^health/ready/?$", health.ready),
     re_path(r"^health/detailed/?$", health.detailed),
     re_path(r"^metrics/?$", health.metrics),
-    re_path(r"^boards/?$", boards_page_view, name="boards"),
-    re_path(r"^boards/(?P<competition_id>[^/]+)/?$", board_page_view, name="board"),
+    re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
+    re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="boards")),
+    path("", reading(RedirectView.as_view(pattern_name="boards"))),
     re_path(r"", nothing_here),  # last: with DEBUG Django would answer with a page of its own
 ]
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from config.core.clock import parsed_day
 from leaderboards.scoring import Totals
 from leaderboards.units import totals_from_wire
 
@@ -100,7 +101,7 @@ def _source(value: Any, errors: dict[str, list[str]]) -> Source | None:
 def _day(value: Any, today: date, latest: date, errors: dict[str, list[str]]) -> date | None:
     if value is None:
         return today
-    day = _parsed(value)
+    day = parsed_day(value)
     if day is None:
         errors["date"] = ["Write a day such as 2026-06-01."]
     elif day > latest:
@@ -110,12 +111,3 @@ def _day(value: Any, today: date, latest: date, errors: dict[str, list[str]]) ->
     else:
         return day
     return None
-
-
-def _parsed(value: Any) -> date | None:
-    if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
-        return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        return None

@@ -31,7 +31,7 @@ from config.core.request import address_block, client_address, scope_headers
 from leaderboards.frames import PONG, error_frame
 from leaderboards.hub import Watcher, hub
 from leaderboards.queries import access_board
-from leaderboards.tickets import board_of_ticket
+from leaderboards.tickets import ticket_of
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,8 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
     viewer: User | None = None
 
     async def connect(self) -> None:
-        self.watcher, self.boards = Watcher(), set[UUID]()
+        self.watcher, self.boards = Watcher(refuse=self._refuse), set[UUID]()
+        self.ending: asyncio.Task[None] | None = None
         self.writer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
@@ -112,7 +113,11 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         ticket = query.get("ticket", [""])[0]
         if ticket:
-            return None if board_id is not None and board_of_ticket(ticket) == board_id else Close.UNAUTHENTICATED
+            opened = ticket_of(ticket)
+            if opened is None or opened.competition_id != board_id or opened.expires_at <= timezone.now():
+                return Close.UNAUTHENTICATED
+            self._end_at(opened.expires_at)
+            return None
         token = _bearer(self.scope["subprotocols"]) or query.get("token", [""])[0]
         try:
             self.viewer, expires_at = await database_sync_to_async(_person_of)(token)
@@ -120,12 +125,18 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             return Close.UNAUTHENTICATED
         if board_id is None:
             return Close.NOT_FOUND
-        seconds = (expires_at - timezone.now()).total_seconds()
-        self.expiry = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expire)
+        self._end_at(expires_at)
         return None
 
     def _expire(self) -> None:
-        self.expiring = asyncio.ensure_future(self._end(Close.UNAUTHENTICATED))
+        self.ending = asyncio.ensure_future(self._end(Close.UNAUTHENTICATED))
+
+    def _refuse(self) -> None:
+        self.ending = asyncio.ensure_future(self._end(Close.NOT_FOUND))
+
+    def _end_at(self, moment: datetime) -> None:
+        seconds = (moment - timezone.now()).total_seconds()
+        self.expiry = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expire)
 
     async def _watch(self, board_id: UUID) -> Close | None:
         try:
@@ -135,6 +146,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
                 await database_sync_to_async(public_competition)(board_id)
         except Refusal as refusal:
             return Close.FORBIDDEN if refusal.status == HTTPStatus.FORBIDDEN else Close.NOT_FOUND
+        self.watcher.viewer_id = self.viewer.id if self.viewer else None
         self.boards.add(board_id)
         await hub().watch(board_id, self.watcher)
         return None

@@ -21,7 +21,7 @@ from competitions.models import Competition
 from config.core.metrics import FRAMES, FRAMES_CONFLATED, RENDER_SECONDS
 from leaderboards.announce import board_group, channel_layer
 from leaderboards.frames import snapshot_frame
-from leaderboards.queries import board_page, board_versions
+from leaderboards.queries import board_page, board_versions, refused_viewers
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +30,20 @@ MIN_INTERVAL = 0.2
 SNAPSHOT_INTERVAL = 0.02
 """Between two renderings that showed nothing new: many who connect at once share one."""
 CHECK_INTERVAL = 1.0
+ACCESS_INTERVAL = 4.0
 GROUP_REFRESH_SECONDS = 3600.0
 """Channel-layer groups forget members after a day; joining again is cheap."""
 
 
 @dataclass(eq=False)
 class Watcher:
-    """A socket's place at the hub: at most one frame per board waits in it, in the order of first arrival."""
+    """A socket's place at the hub: at most one frame per board waits in it, in the order of first arrival.
 
+    ``viewer_id`` is who watches, None with a public board's ticket; ``refuse`` is called when they may not any more.
+    """
+
+    viewer_id: UUID | None = None
+    refuse: Callable[[], None] = lambda: None
     pending: dict[UUID, tuple[int, str]] = field(default_factory=dict)
     shown: dict[UUID, int] = field(default_factory=dict)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,7 +116,12 @@ class Hub:
             return
         self._tasks = [
             asyncio.create_task(self._keep_doing(step, name))
-            for name, step in {"listen": self._listen, "check": self._check, "refresh": self._refresh}.items()
+            for name, step in {
+                "listen": self._listen,
+                "check": self._check,
+                "check_access": self._check_access,
+                "refresh": self._refresh,
+            }.items()
         ]
 
     async def _keep_doing(self, step: Callable[[], Awaitable[None]], name: str) -> None:
@@ -141,6 +152,16 @@ class Hub:
                 board = self._boards.get(board_id)
                 if board is not None and version > board.version:
                     board.dirty.set()
+
+    async def _check_access(self) -> None:
+        """A board made private, somebody who left or was deactivated: who may not see a board any more is let go."""
+        await asyncio.sleep(ACCESS_INTERVAL)
+        for board in list(self._boards.values()):
+            viewers = {watcher.viewer_id for watcher in board.watchers}
+            refused = await database_sync_to_async(refused_viewers)(board.id, viewers)
+            for watcher in [watcher for watcher in board.watchers if watcher.viewer_id in refused]:
+                self.unwatch(board.id, watcher)
+                watcher.refuse()
 
     async def _refresh(self) -> None:
         await asyncio.sleep(GROUP_REFRESH_SECONDS)

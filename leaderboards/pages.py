@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,8 +18,6 @@ from competitions.queries import public_competition, public_competitions
 from competitions.rules import Metric, Status, TieRule
 from config.core.api import uuid_of
 from config.core.errors import as_refusal, error_headers
-from config.core.limits import take_token
-from config.core.request import address_block, address_of
 from leaderboards import words
 from leaderboards.hub import FRAME_ROWS
 from leaderboards.queries import board_page
@@ -37,7 +34,6 @@ def for_people(view: View) -> View:
     @wraps(view)
     def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            take_token("page", address_block(address_of(request)), settings.RATE_LIMIT)
             response = view(request, *args, **kwargs)
         except Exception as error:
             refusal = as_refusal(error)
@@ -75,7 +71,7 @@ def board_page_view(request: HttpRequest, competition_id: str) -> HttpResponse:
         "rules": [f"Counting {words.counted_in_words(competition)}.", words.TIE_WORDS[TieRule(competition.tie_rule)]],
         "unit": words.UNITS[Metric(competition.metric)],
         "aside": "steps" if competition.metric == Metric.DISTANCE else "distance",
-        "ticket": ticket_for_board(competition.id),
+        "ticket": ticket_for_board(competition.id, now),
         "now": now,
         "reload_in": round(words.next_change(competition, now).total_seconds()),
     }

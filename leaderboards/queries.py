@@ -1,7 +1,8 @@
 """Reading boards: from Redis when its copy is as new as PostgreSQL, from PostgreSQL itself when it is not."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from competitions.models import Competition
-from competitions.queries import access_competition
+from competitions.queries import access_competition, public_competitions, viewers_among
 from competitions.rules import Status, TieRule
 from config.core.cache import Cached
 from config.core.errors import NotFound
@@ -46,6 +47,15 @@ class BoardPage:
 def access_board(viewer: User, competition_id: UUID) -> Competition:
     """Whoever may see the competition may see its board. Raises NotFound."""
     return access_competition(viewer, competition_id)
+
+
+def refused_viewers(competition_id: UUID, viewer_ids: Collection[UUID | None]) -> set[UUID | None]:
+    """Who of a board's watchers may not watch any more; None stands for those with a public board's ticket."""
+    people = {viewer_id for viewer_id in viewer_ids if viewer_id is not None}
+    refused: set[UUID | None] = set(people - viewers_among(competition_id, people)) if people else set()
+    if None in viewer_ids and not public_competitions().filter(id=competition_id).exists():
+        refused.add(None)
+    return refused
 
 
 def board_page(competition: Competition, *, offset: int, limit: int) -> BoardPage:
@@ -172,10 +182,11 @@ def rank_of(standing: Standing) -> int:
     return int(standing.better if shared else standing.before) + 1  # type: ignore[attr-defined]
 
 
-def competitions_won(user_id: UUID) -> int:
+def competitions_won(user_id: UUID, now: datetime) -> int:
     """Completed competitions in which the person came first, with a score above zero."""
-    completed = standings_of_person(user_id).filter(score__gt=0, competition__status=Status.COMPLETED)
-    return sum(rank_of(standing) == 1 for standing in completed)
+    completed = Competition.objects.all().with_status(Status.COMPLETED, now)
+    standings = standings_of_person(user_id).filter(score__gt=0, competition__in=completed)
+    return sum(rank_of(standing) == 1 for standing in standings)
 
 
 def board_versions(competition_ids: Iterable[UUID]) -> dict[UUID, int]:

@@ -1,21 +1,30 @@
 """Signed, read-only tickets for one public board: what its web page connects with."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.core import signing
 
 _SALT = "leaderboards.board-ticket"
-MAX_AGE_SECONDS = 12 * 3600
+LIFETIME = timedelta(hours=12)
 """A wall screen reloads the page when its ticket ends."""
 
 
-def ticket_for_board(competition_id: UUID) -> str:
-    return signing.TimestampSigner(salt=_SALT).sign(competition_id.hex)
+@dataclass(frozen=True)
+class Ticket:
+    competition_id: UUID
+    expires_at: datetime
 
 
-def board_of_ticket(ticket: str) -> UUID | None:
-    """The board that the ticket opens; None when it is forged or has expired."""
+def ticket_for_board(competition_id: UUID, now: datetime) -> str:
+    return signing.dumps([competition_id.hex, int((now + LIFETIME).timestamp())], salt=_SALT)
+
+
+def ticket_of(text: str) -> Ticket | None:
+    """What the ticket opens and until when; None when it is forged. Whoever admits with it also ends with it."""
     try:
-        return UUID(hex=signing.TimestampSigner(salt=_SALT).unsign(ticket, max_age=MAX_AGE_SECONDS))
-    except (signing.BadSignature, ValueError):
+        board, expires_at = signing.loads(text, salt=_SALT)
+    except signing.BadSignature:
         return None
+    return Ticket(UUID(hex=board), datetime.fromtimestamp(expires_at, UTC))

@@ -3,13 +3,14 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.rules import country_codes
+from config.core.api import plain_text
 from config.core.clock import zone_names
 
 
 class RegisterBody(serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
-    name = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=80, validators=[plain_text])
 
 
 class LogInBody(serializers.Serializer[Any]):
@@ -30,7 +31,7 @@ class TokenPair(serializers.Serializer[Any]):
 class ProfileChanges(serializers.Serializer[Any]):
     """What people may change about themselves; anything else in the body is ignored."""
 
-    name = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=80, validators=[plain_text])
     bio = serializers.CharField(max_length=500, allow_blank=True, required=False)
     country = serializers.CharField(max_length=2, allow_blank=True, required=False)
     timezone = serializers.CharField(max_length=64, allow_blank=True, required=False)

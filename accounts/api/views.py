@@ -17,15 +17,13 @@ from accounts.api.serializers import LogInBody, RefreshBody, TokenPair
 from accounts.models import IdentityProvider, User
 from config.core.api import APIView, body_of, success
 from config.core.errors import NotFound, Unauthenticated
-from config.core.limits import LogInThrottle
 
 
 class LocalAccountsView(APIView):
-    """Open to anyone, under the tighter limit; a 404 where accounts live at Supabase alone."""
+    """Open to anyone, and limited where passwords are checked; a 404 where accounts live at Supabase alone."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    throttle_classes = [LogInThrottle]
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)

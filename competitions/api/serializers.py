@@ -1,10 +1,9 @@
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,11 +11,12 @@ from rest_framework import serializers
 from competitions import rules
 from competitions.models import Competition, Participant
 from competitions.rules import Kind, Metric, ScoreSource, Status, TieRule, Visibility
-from config.core.api import PageQuery
-from config.core.clock import zone_names
+from config.core.api import PageQuery, plain_text
+from config.core.clock import parsed_day, zone_names
 from config.core.money import CURRENCIES, WrongAmount, to_decimal, to_minor
 
-_WEIGHABLE = ("steps", "distance", "calories", "active_minutes")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]+)?")
 
 
 @extend_schema_field({"type": "string", "examples": ["2026-06-01", "2026-06-01T06:00:00Z"]})
@@ -24,15 +24,13 @@ class MomentOrDay(serializers.Field[Any, Any, Any, Any]):
     """An RFC 3339 time, or a day: the whole day in the competition's zone."""
 
     def to_internal_value(self, data: Any) -> date | datetime:
-        if isinstance(data, str):
+        if (day := parsed_day(data)) is not None:
+            return day
+        if isinstance(data, str) and _TIME.fullmatch(data):
             try:
-                if (day := parse_date(data)) is not None:
-                    return day
-                moment = parse_datetime(data)
-            except (ValueError, OverflowError):
-                moment = None
-            if moment is not None:
-                return moment if moment.tzinfo else timezone.make_aware(moment)
+                return datetime.fromisoformat(data)
+            except ValueError:
+                pass
         raise serializers.ValidationError("Write a day such as 2026-06-01 or a time such as 2026-06-01T06:00:00Z.")
 
     def to_representation(self, value: Any) -> Any:
@@ -46,10 +44,9 @@ class Amount(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | Decimal | str) or len(str(data)) > 32:
             raise serializers.ValidationError("Write an amount such as 10.50.")
-        try:
-            return Decimal(data)
-        except ArithmeticError:
-            raise serializers.ValidationError("Write an amount such as 10.50.") from None
+        if isinstance(data, str) and not _AMOUNT.fullmatch(data):
+            raise serializers.ValidationError("Write an amount such as 10.50.")
+        return Decimal(data)
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -58,6 +55,12 @@ class Amount(serializers.Field[Any, Any, Any, Any]):
 class Weights(serializers.Serializer[Any]):
     """Points per step, metre, kilocalorie and active minute."""
 
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
+        if unknown:
+            raise serializers.ValidationError({str(name): ["This cannot be weighted."] for name in unknown})
+        return super().to_internal_value(data)
+
     steps = serializers.DecimalField(max_digits=10, decimal_places=6, min_value=Decimal(0), required=False)
     distance = serializers.DecimalField(max_digits=10, decimal_places=6, min_value=Decimal(0), required=False)
     calories = serializers.DecimalField(max_digits=10, decimal_places=6, min_value=Decimal(0), required=False)
@@ -65,7 +68,7 @@ class Weights(serializers.Serializer[Any]):
 
 
 class CompetitionBody(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=120)
+    name = serializers.CharField(max_length=120, validators=[plain_text])
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
     type = serializers.ChoiceField(list(Kind), required=False)
     start_date = MomentOrDay()
@@ -120,10 +123,16 @@ def columns_of(body: Mapping[str, Any], current: Competition | None) -> dict[str
     weights = columns.get("weights", current.weights if current else {})
     if metric == Metric.WEIGHTED and not any(Decimal(weight) for weight in weights.values()):
         raise serializers.ValidationError({"weights": ["The weighted metric needs a weight above zero."]})
-    if current is None and "score_source" not in columns:
-        at_stake = columns["entry_fee_minor"] or columns["prize_pool_minor"]
-        columns["score_source"] = ScoreSource.SYNCED if at_stake else ScoreSource.EITHER
+    source = rules.default_score_source(
+        at_stake=_at_stake(columns), was_at_stake=current is not None and _at_stake(vars(current)), new=current is None
+    )
+    if source is not None:
+        columns.setdefault("score_source", source)
     return columns
+
+
+def _at_stake(columns: Mapping[str, Any]) -> bool:
+    return bool(columns.get("entry_fee_minor") or columns.get("prize_pool_minor"))
 
 
 def _money_columns(body: Mapping[str, Any], current: Competition | None) -> dict[str, Any]:
@@ -145,8 +154,13 @@ def span_from(body: Mapping[str, Any], current: Competition | None) -> rules.Spa
         return None
     kind = rules.Kind(body.get("type", current.kind if current else Kind.CUSTOM))
     zone = body.get("timezone", current.timezone if current else "UTC")
-    start = body.get("start_date", current.start_at if current else None)
-    end = body.get("end_date", current.end_at if current else None)
+    start: Any = body.get("start_date")
+    end: Any = body.get("end_date")
+    if current is not None:
+        whole_days = rules.runs_over_whole_days(current.start_at, current.end_at, current.timezone)
+        start = start or (current.starts_on if whole_days else current.start_at)
+        if end is None and ("type" not in body or kind is Kind.CUSTOM):
+            end = current.last_on if whole_days else current.end_at
     try:
         return rules.span_of(start, end, zone, kind)
     except rules.WrongSpan as error:
@@ -157,8 +171,17 @@ class JoinBody(serializers.Serializer[Any]):
     join_code = serializers.CharField(max_length=16, required=False)
 
 
-class CompetitionListQuery(PageQuery):
+class StatusQuery(PageQuery):
     status = serializers.ChoiceField(list(Status), required=False)
+
+
+class CompetitionListQuery(StatusQuery):
+    """Pages, and beside them what CompetitionFilter filters by."""
+
+    type = serializers.ChoiceField(list(Kind), required=False)
+    metric = serializers.ChoiceField(list(Metric), required=False)
+    visibility = serializers.ChoiceField(list(Visibility), required=False)
+    search = serializers.CharField(max_length=120, required=False, help_text="Part of the name.")
 
 
 class CompetitionAnswer(serializers.Serializer[Competition]):
@@ -210,8 +233,8 @@ class CompetitionAnswer(serializers.Serializer[Competition]):
         return to_decimal(competition.prize_pool_minor, competition.currency)
 
     def get_prize_pool_funded(self, competition: Competition) -> bool:
-        """Whether a treasurer has confirmed the money. Nothing can be confirmed yet, so only an empty pool is."""
-        return not competition.prize_pool_minor
+        """Whether a treasurer has confirmed the money. Nothing can be confirmed yet."""
+        return not (competition.prize_pool_minor or competition.entry_fee_minor)
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_join_code(self, competition: Competition) -> str | None:

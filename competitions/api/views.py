@@ -4,12 +4,14 @@ from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
 from accounts.permissions import PersonOnly, caller
-from competitions import queries, rules
+from competitions import queries
+from competitions.api.filters import CompetitionFilter
 from competitions.api.serializers import (
     CompetitionAnswer,
     CompetitionBody,
@@ -36,9 +38,10 @@ class CompetitionViewSet(ViewSetMixin, APIView):
     @extend_schema(parameters=[CompetitionListQuery], responses=CompetitionAnswer(many=True))
     def list(self, request: Request) -> Response:
         query, now = query_of(request, CompetitionListQuery), timezone.now()
-        found = queries.competitions_visible_to(caller(request))
-        if "status" in query:
-            found = found.with_status(rules.Status(query["status"]), now)  # type: ignore[attr-defined]
+        filtered = CompetitionFilter(request.query_params, queries.competitions_visible_to(caller(request)))
+        if not filtered.is_valid():
+            raise ValidationError(filtered.errors)
+        found = filtered.qs
         limit, offset = query["limit"], query["offset"]
         rows = [self._answer(request, competition, now) for competition in found[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=found.count())

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,32 +12,19 @@ from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt
 from django_prometheus.exports import ExportToDjangoView
-from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.authentication import CallerAuthentication
 from accounts.models import Scope, ServiceKey, User
-from config.core.errors import Forbidden
+from config.core.errors import Forbidden, reading
 from config.core.json import dump_json
 from config.core.redis import RedisError, redis_client
-from config.core.request import address_of
+from config.core.request import direct_address_of
 
 DETAILS_TTL_SECONDS = 5
-
-
-def reading(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """GET and HEAD only. Raises MethodNotAllowed."""
-
-    @csrf_exempt  # or a POST would be told to bring a form's token first
-    @wraps(view)
-    def checked(request: HttpRequest) -> HttpResponse:
-        if request.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed(str(request.method))
-        return view(request)
-
-    return checked
+_migrated: list[bool] = []
 
 
 @reading
@@ -96,10 +82,14 @@ def _postgresql() -> None:
 
 
 def _migrations() -> None:
+    """Raises DatabaseError while some are missing. Once all are there it asks no more."""
+    if _migrated:
+        return
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         raise DatabaseError(f"{len(missing)} migrations are missing; run manage.py migrate")
+    _migrated.append(True)
 
 
 def _timed(check: Callable[[], object]) -> dict[str, Any]:
@@ -137,7 +127,7 @@ def _remember(found: dict[str, Any]) -> None:
 
 def _operators_only(request: HttpRequest) -> None:
     """The configured networks, keys with the scope, and staff. Raises Forbidden."""
-    address = address_of(request)
+    address = direct_address_of(request)
     if address and any(ip_address(address) in network for network in settings.OPERATIONS_NETWORKS):
         return
     try:

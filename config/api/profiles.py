@@ -5,9 +5,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.dispatch import receiver
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +20,7 @@ from accounts.queries import access_person_to_change, person
 from accounts.services import change_profile, register_person
 from config.core.api import APIView, body_of, success
 from config.core.cache import ForgettableCached
+from config.core.limits import RegisterThrottle
 from fitness.queries import totals_of
 from fitness.signals import activity_stored
 from leaderboards.queries import competitions_won
@@ -69,7 +70,7 @@ def statistics_of(user_id: UUID) -> dict[str, Any]:
         "total_steps": totals["steps"],
         "total_calories": totals["calories"],
         "total_distance": totals["distance"],
-        "competitions_won": competitions_won(user_id),
+        "competitions_won": competitions_won(user_id, timezone.now()),
         "total_prizes": 0,  # nothing has ever been paid: the ledger it will come from is not built yet
     }
 
@@ -84,7 +85,7 @@ def forget_statistics(user_ids: Any, **_: Any) -> None:
 
 
 class RegisterView(LocalAccountsView):
-    permission_classes = [AllowAny]
+    throttle_classes = [RegisterThrottle]
 
     @extend_schema(request=RegisterBody, responses={201: Profile})
     def post(self, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """The floor under every REST view: bodies in, envelope out, pages, and who asks before what is asked."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -41,6 +42,15 @@ def success(
     if message is not None:
         body["message"] = message
     return Response(body | dict(beside or {}), status=status)
+
+
+def plain_text(value: str) -> None:
+    """Refuses what is not seen, and what turns the text around it: control and direction-override characters."""
+    if any(unicodedata.category(letter) == "Cc" or letter in _DIRECTION for letter in value):
+        raise serializers.ValidationError("Write plain text, without control characters.")
+
+
+_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class PageQuery(serializers.Serializer[dict[str, int]]):

@@ -1,10 +1,12 @@
 """Time as zones see it. The moment itself is asked for once per request or command and passed down."""
 
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
 from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 EARLIEST_ZONE = "Pacific/Kiritimati"  # UTC+14: no place on Earth has a later date
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @cache
@@ -14,4 +16,18 @@ def zone_names() -> frozenset[str]:
 
 
 def day_in(zone: str, moment: datetime) -> date:
-    return moment.astimezone(ZoneInfo(zone)).date()
+    """The calendar day there. A zone that the database of zones has dropped since is taken for UTC."""
+    try:
+        return moment.astimezone(ZoneInfo(zone)).date()
+    except ZoneInfoNotFoundError:
+        return moment.astimezone(UTC).date()
+
+
+def parsed_day(text: object) -> date | None:
+    """``YYYY-MM-DD`` and nothing else: Python itself also reads week dates and days without dashes."""
+    if not isinstance(text, str) or not _DAY.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -3,20 +3,25 @@
 ``{"success": false, "error": "Not Found", "message": "...", "code": 404, "details": {...}, "request_id": "..."}``
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from config.core.json import dump_json
 
 log = structlog.get_logger(__name__)
+
+View = Callable[..., HttpResponseBase]
 
 
 class Refusal(Exception):
@@ -54,6 +59,11 @@ class Unauthenticated(Refusal):
 class Forbidden(Refusal):
     status = HTTPStatus.FORBIDDEN
     message = "You may not do this."
+
+
+class WrongMethod(Refusal):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    message = "This address can only be read."
 
 
 class NotFound(Refusal):
@@ -103,6 +113,8 @@ def error_headers(refusal: Refusal) -> dict[str, str]:
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
+    if isinstance(refusal, WrongMethod):
+        headers["Allow"] = "GET, HEAD"
     return headers
 
 
@@ -127,6 +139,8 @@ def as_refusal(exc: BaseException) -> Refusal | None:
             return TooLarge()
         case SuspiciousOperation():
             return _with_status(400, "This request cannot be understood.")
+        case DataError():
+            return _with_status(400, "This request holds a value that cannot be stored or compared.")
         case OperationalError() | InterfaceError():
             log.warning("database_unavailable", error=type(exc).__name__, exc_info=exc)
             return Unavailable()
@@ -201,8 +215,22 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return error_response(request, NotFound())
 
 
+@csrf_exempt  # or a POST would be told to bring a form's token first
 def nothing_here(request: HttpRequest) -> HttpResponse:
     return error_response(request, NotFound())
+
+
+def reading(view: View) -> View:
+    """For views outside DRF that take GET and HEAD only. Raises WrongMethod."""
+
+    @csrf_exempt
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD"):
+            raise WrongMethod
+        return view(request, *args, **kwargs)
+
+    return checked
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -95,16 +95,17 @@ class CallerThrottle(BaseThrottle):
         return True
 
 
-class LogInThrottle(BaseThrottle):
-    """The tighter one of everything that takes a password, per address."""
+class RegisterThrottle(BaseThrottle):
+    """The tighter one of making accounts, per address."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        take_token("log_in", address_block(address_of(request)), LOG_IN_FROM_ADDRESS)
+        take_token("register", address_block(address_of(request)), LOG_IN_FROM_ADDRESS)
         return True
 
 
-def take_log_in_token(account: str) -> None:
-    """Counts one guess at this account. Raises TooMany."""
+def take_log_in_tokens(address: str, account: str) -> None:
+    """Counts one guess, from this address and at this account. Raises TooMany."""
+    take_token("log_in", address_block(address), LOG_IN_FROM_ADDRESS)
     subject = sha256(account.strip().lower().encode("utf-8", "replace")).hexdigest()  # no e-mail address in a key
     take_token("account", subject, LOG_IN_TO_ACCOUNT)
 

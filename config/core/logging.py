@@ -69,6 +69,11 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
             "uvicorn.error": {"level": max(logging.WARNING, logging.getLevelName(level)), "propagate": True},
             "django.channels.server": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},
+            "django": {"handlers": [], "propagate": True},  # Django's own handler would print it all once more, raw
+            "django.security.DisallowedHost": {
+                "handlers": [],
+                "propagate": False,
+            },  # answered with a 400, and logged so
             "django.request": {"level": "ERROR"},
             "django.server": {"level": "WARNING"},
             "procrastinate": {"level": "WARNING"},

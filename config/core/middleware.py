@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 
-from config.core.errors import as_refusal, error_response, server_error
-from config.core.request import client_address, request_id_of
+from config.core.errors import Invalid, TooMany, as_refusal, error_response, server_error
+from config.core.limits import take_token
+from config.core.request import address_block, address_of, client_address, request_id_of
 
 log = structlog.get_logger("pacesetter.request")
 
@@ -48,6 +50,7 @@ class RequestMiddleware:
         request.client_address = client_address(  # type: ignore[attr-defined]
             request.META.get("REMOTE_ADDR"), request.META.get("HTTP_X_FORWARDED_FOR"), settings.PROXY_COUNT
         )
+        request.proxy_count = settings.PROXY_COUNT  # type: ignore[attr-defined]
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
         with structlog.contextvars.bound_contextvars(request_id=request.request_id):  # type: ignore[attr-defined]
@@ -75,7 +78,28 @@ class HostMiddleware(CommonMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         if request.path.rstrip("/") in self.PROBES:
             return None
-        return super().process_request(request)
+        try:
+            return super().process_request(request)
+        except DisallowedHost:
+            refusal = Invalid("This server does not answer to that host name.")
+            return error_response(request, refusal)  # type: ignore[return-value]
+
+
+class LimitMiddleware:
+    """The general limit, per address, of everything but the API, which counts per caller, and of cheap probes."""
+
+    UNLIMITED = ("/api/v1/", "/static/", "/health/live")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(self.UNLIMITED):
+            try:
+                take_token("page", address_block(address_of(request)), settings.RATE_LIMIT)
+            except TooMany as refusal:
+                return error_response(request, refusal)
+        return self.get_response(request)
 
 
 class RefusalMiddleware:

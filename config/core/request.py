@@ -35,6 +35,14 @@ def address_of(request: object) -> str:
     return str(getattr(request, "client_address", ""))
 
 
+def direct_address_of(request: object) -> str:
+    """The address, but empty where a proxy that nobody configured stands between: everybody would then seem to
+    be that proxy, which often is this machine."""
+    forwarded = getattr(request, "META", {}).get("HTTP_X_FORWARDED_FOR")
+    unknown_proxy = forwarded is not None and not getattr(request, "proxy_count", 0)
+    return "" if unknown_proxy else address_of(request)
+
+
 def note_caller(request: object, caller_id: UUID) -> None:
     """Who it is, once known: for the limits and the request's line in the log."""
     request.caller_id = str(caller_id)  # type: ignore[attr-defined]

@@ -23,12 +23,13 @@ def main(arguments: list[str]) -> int:
             case ["run"]:
                 return run(data_dir, settings.PORT)
             case ["exec", "--", *command] if command:
-                environ = os.environ | provide(data_dir, os.environ)
+                beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+                environ = os.environ | provide(data_dir, os.environ) | {"PATH": beside}
                 os.execvpe(command[0], command, environ)  # noqa: S606 - the developer's own command
             case ["stop"]:
                 stop(data_dir)
                 return 0
-    except (EngineError, PermissionError) as error:
+    except (EngineError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return _refused(f"Usage: {__doc__}")

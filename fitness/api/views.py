@@ -82,30 +82,31 @@ def _records_of(body: Any) -> tuple[Sequence[Any], bool]:
 
 
 class _Owners:
-    """Whose each record is. A person's records are their own; a service names the person in each."""
+    """Whose each record is. A person's records are their own; a service names the person in each.
+
+    Raises Forbidden when a person names somebody else.
+    """
 
     def __init__(self, request: Request, records: Sequence[Any]) -> None:
-        self._self: User | None = request.user if request.user.is_authenticated else None
+        self._self = caller(request) if request.user.is_authenticated else None
         named = [record.get("user_id") for record in records if isinstance(record, dict)]
-        if self._self is not None:
-            own = {None, "me", str(self._self.id)}
-            if any((name.lower() if isinstance(name, str) else name) not in own for name in named if _hashable(name)):
-                raise Forbidden("You may only sync your own activity.")
-        else:
-            self._people = people_by_id({uid for uid in map(_uuid, named) if uid})
+        if self._self is None:
+            self._people = people_by_id({user_id for user_id in map(_uuid, named) if user_id})
+        elif any(isinstance(name, str) and not self._is_self(name) for name in named):
+            raise Forbidden("You may only sync your own activity.")
 
     def of(self, record: Any) -> User:
         """Raises UnbelievableRecord when it names nobody."""
-        if self._self is not None:
+        name = record.get("user_id") if isinstance(record, dict) else None
+        if self._self is not None and (name is None or self._is_self(name)):
             return self._self
-        user_id = _uuid(record.get("user_id")) if isinstance(record, dict) else None
-        if user_id not in self._people:
+        user_id = _uuid(name)
+        if self._self is not None or user_id not in self._people:
             raise UnbelievableRecord({"user_id": ["There is no such person."]})
         return self._people[user_id]
 
-
-def _hashable(name: Any) -> bool:
-    return name is None or isinstance(name, str | int)
+    def _is_self(self, name: Any) -> bool:
+        return self._self is not None and (name == "me" or _uuid(name) == self._self.id)
 
 
 def _uuid(text: Any) -> UUID | None:

@@ -8,8 +8,8 @@ from rest_framework.response import Response
 from accounts.models import Scope
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, PersonOrKey, caller, holds_scope
-from accounts.queries import access_person
-from competitions.api.serializers import CompetitionAnswer, CompetitionListQuery
+from accounts.queries import access_person, person
+from competitions.api.serializers import CompetitionAnswer, StatusQuery
 from competitions.models import Competition
 from competitions.queries import competition
 from competitions.rules import Status
@@ -58,6 +58,7 @@ class ReportView(APIView):
         user_id = person_named(request, body["user_id"])
         if not self._may_report_for(request, user_id):
             raise Forbidden("You may only report your own totals.")
+        person(user_id)  # of a service or staff, who may name anybody: a 404 for nobody
         report_totals(
             competition=self._competition(request, body["competition_id"]),
             user_id=user_id,
@@ -80,12 +81,12 @@ class ReportView(APIView):
 class MyCompetitionsView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(parameters=[CompetitionListQuery], responses=MyCompetition(many=True))
+    @extend_schema(parameters=[StatusQuery], responses=MyCompetition(many=True))
     def get(self, request: Request, user_id: str) -> Response:
         """The competitions somebody takes part in, each with their place."""
-        query, now = query_of(request, CompetitionListQuery), timezone.now()
-        person = access_person(caller(request), person_named(request, user_id))
-        standings = queries.standings_of_person(person.id)
+        query, now = query_of(request, StatusQuery), timezone.now()
+        whose = access_person(caller(request), person_named(request, user_id))
+        standings = queries.standings_of_person(whose.id)
         if "status" in query:
             there = Competition.objects.all().with_status(Status(query["status"]), now)
             standings = standings.filter(competition__in=there)

@@ -92,5 +92,12 @@ def test_guesses_at_one_account_end_after_a_few(anonymous: APIClient, ada: User,
 
 def test_guesses_from_one_address_end_whatever_the_account(anonymous: APIClient, settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(1000, 1000)
-    answers = [anonymous.post(URL, {"email": f"{n}@example.org"}) for n in range(40)]
+    answers = [anonymous.post(URL, {"email": f"{n}@example.org", "password": "a guess"}) for n in range(40)]
+    assert [answer.status_code for answer in answers][-1] == 429
+
+
+def test_guesses_in_the_admin_site_end_the_same_way(anonymous: APIClient, settings: Settings) -> None:
+    settings.RATE_LIMIT = Rate(1000, 1000)
+    guesses = [{"username": f"{n}@example.org", "password": "a guess"} for n in range(40)]
+    answers = [anonymous.post("/admin/login/", guess, format="multipart") for guess in guesses]
     assert [answer.status_code for answer in answers][-1] == 429

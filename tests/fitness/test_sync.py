@@ -292,6 +292,10 @@ def test_nobody_syncs_for_somebody_else(person: User, other: User, signed_in: Si
     assert send(signed_in(person), record(user_id=str(other.id))).status_code == 403
     assert send(signed_in(person), {"records": [record(), record(user_id=str(other.id))]}).status_code == 403
     assert not Activity.objects.exists()
+    for odd in ([str(other.id)], {"id": str(other.id)}, 7):
+        answer = send(signed_in(person), record(user_id=odd))
+        assert (answer.status_code, list(answer.json()["details"])) == (400, ["user_id"])
+    assert not Activity.objects.exists()
     assert send(signed_in(person), record(user_id="me")).status_code == 200
     assert send(signed_in(person), record(user_id=str(person.id).upper())).status_code == 200
 

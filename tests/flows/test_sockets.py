@@ -1,7 +1,7 @@
 """WS /ws/leaderboard/{competition_id}: who gets in, what is understood, and what closes it."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -66,7 +66,7 @@ def test_the_token_may_come_as_a_subprotocol_and_is_never_answered(server: Serve
 def test_a_ticket_opens_its_own_public_board_and_no_other(server: Server, ada: Phone) -> None:
     board, other = ada.new_competition(visibility="public"), ada.new_competition(visibility="public")
 
-    ticket = ticket_for_board(UUID(board))
+    ticket = ticket_for_board(UUID(board), datetime.now(UTC))
     assert close_code(socket_url(server, other, f"?ticket={ticket}")) == 4401
     with connect(socket_url(server, board, f"?ticket={ticket}")) as socket:
         watch = Watch(socket)
@@ -181,3 +181,16 @@ def test_someone_who_leaves_is_gone_from_the_board(server: Server, ada: Phone) -
         assert watch.message()["data"]["totalCount"] == 1
         ada.post(f"/competitions/{competition}/leave")
         assert watch.message()["data"]["totalCount"] == 0
+
+
+def test_a_board_made_private_closes_the_sockets_of_outsiders_only(two_servers: tuple[Server, Server]) -> None:
+    ada, ben, eve = (two_servers[0].new_person(name) for name in ("Ada", "Ben", "Eve"))
+    competition = ada.new_competition()
+    ben.join(competition)
+    with ben.watching(competition) as inside, eve.at(two_servers[1]).watching(competition) as outside:
+        inside.message()
+        outside.message()
+        ada.http.patch(f"/competitions/{competition}", json={"visibility": "private"})
+        assert code_after(outside) == 4404
+        ben.sync(5)
+        assert inside.ranks_when(5) == [(ben.user_id, 5, 1)]

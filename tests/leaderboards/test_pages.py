@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from leaderboards.tickets import board_of_ticket
+from leaderboards.tickets import ticket_of
 from leaderboards.words import distance_in_words, rows_of, time_in_words
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,9 @@ def test_a_public_board_is_a_page_for_anybody(
     for expected in ("Around &lt;the&gt; lake", "Ada", "12,345", "8.7 km", "Running"):
         assert expected in text
     ticket = text.partition('data-ticket="')[2].partition('"')[0]
-    assert board_of_ticket(ticket) == competition.id
+    opened = ticket_of(ticket)
+    assert opened is not None
+    assert opened.competition_id == competition.id
 
 
 @pytest.mark.parametrize("visibility", ["open", "private"])

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.services import make_placeholder_people
@@ -39,11 +40,11 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no competition {competition}.")
         names = {row.person: f"Walker {row.person[-4:]}" for row in rows if row.person}
-        people = make_placeholder_people(origin="fitbit-csv", names=names, dry_run=dry_run)
+        people, joined = self._enrolled(found, names, dry_run, now)
         readings, problems = self._readings(rows, people, now)
-        summary = {"people": len(people), "joined": 0, "rows": len(rows), "accepted": 0, "unchanged": 0}
+        summary = {"people": len(people), "joined": joined, "rows": len(rows), "accepted": 0, "unchanged": 0}
         if not dry_run:
-            summary |= self._store(found, list(people.values()), readings, now)
+            summary |= self._store(readings, now)
         print_report([summary | {"rejected": len(problems)}], title=f"Import of {file.name}", as_json=json)
         for problem in problems:
             self.stderr.write(problem)
@@ -71,20 +72,26 @@ class Command(BaseCommand):
                 problems.append(f"line {row.line}: {error}")
         return readings, problems
 
-    def _store(
-        self, competition: Competition, people: list[UUID], readings: list[Reading], now: datetime
-    ) -> dict[str, int]:
+    def _enrolled(
+        self, competition: Competition, names: dict[str, str], dry_run: bool, now: datetime
+    ) -> tuple[dict[str, UUID], int]:
+        """The file's people, all in the competition or none made; and how many joined just now."""
         try:
-            joined = enrol_people(competition=competition, user_ids=people, now=now)
+            with transaction.atomic():
+                people = make_placeholder_people(origin="fitbit-csv", names=names, dry_run=dry_run)
+                if dry_run:
+                    return people, 0
+                return people, enrol_people(competition=competition, user_ids=list(people.values()), now=now)
         except Refusal as refusal:
             raise CommandError(refusal.message) from None
+
+    def _store(self, readings: list[Reading], now: datetime) -> dict[str, int]:
         batches = [readings[start : start + BATCH] for start in range(0, len(readings), BATCH)]
         results = [
             sync_activities(readings=batch, now=now)
             for batch in progress(batches, doing="Importing", total=len(batches))
         ]
         return {
-            "joined": joined,
             "accepted": sum(result.accepted for result in results),
             "unchanged": sum(result.unchanged for result in results),
         }
