@@ -68,7 +68,7 @@ def _name_from(claims: Claims) -> str:
 @transaction.atomic
 def change_profile(*, user_id: UUID, changes: Mapping[str, str]) -> User:
     """``changes``: any of name, bio, country, timezone, already checked."""
-    person = User.objects.select_for_update().get(id=user_id)
+    person = User.objects.select_for_update(no_key=True).get(id=user_id)  # others may still refer to them
     shown_differently = "name" in changes and changes["name"] != person.name
     for field, value in changes.items():
         setattr(person, field, value)

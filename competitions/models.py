@@ -126,7 +126,7 @@ class Competition(models.Model):
 
 class Participant(models.Model):
     competition = models.ForeignKey(Competition, models.CASCADE, related_name="participants")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="participations")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="participations")
     joined_at = models.DateTimeField()
     left_at = models.DateTimeField(null=True, blank=True)
 

@@ -106,6 +106,7 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": parts.port or "",
+        "CONN_HEALTH_CHECKS": True,  # or every pooled connection fails one request after PostgreSQL's restart
         # Under ASGI a pool is right and CONN_MAX_AGE is not: threads come and go with the requests.
         "OPTIONS": options | {"pool": {"min_size": 1, "max_size": ENV.DATABASE_POOL_SIZE, "timeout": 5}},
     }
@@ -127,7 +128,7 @@ CACHES = {
                 "max_connections": ENV.REDIS_POOL_SIZE,
                 "timeout": 2,
                 "socket_connect_timeout": 1,
-                "socket_timeout": 5,
+                "socket_timeout": 1,  # every use has a way without Redis, so better that than to wait
             },
             # Not pickle: whoever can write to Redis must not thereby run code here.
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",

@@ -4,12 +4,16 @@ Nothing is decided by whether it arrives: the channel layer drops messages silen
 with PostgreSQL once a second anyway.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+
+LAYER_SECONDS = 1.0
+"""How long a write may wait for the channel layer, which itself waits for ever."""
 
 
 def board_group(competition_id: UUID) -> str:
@@ -22,10 +26,12 @@ def channel_layer() -> Any:
 
 
 def announce_boards(competition_ids: Iterable[UUID]) -> None:
+    """Raises RedisError or TimeoutError when the layer does not take it."""
     async_to_sync(_announce)(list(competition_ids))
 
 
 async def _announce(competition_ids: list[UUID]) -> None:
     layer = channel_layer()
-    for competition_id in competition_ids:
-        await layer.group_send(board_group(competition_id), {"type": "board.moved", "board": competition_id.hex})
+    async with asyncio.timeout(LAYER_SECONDS):
+        for competition_id in competition_ids:
+            await layer.group_send(board_group(competition_id), {"type": "board.moved", "board": competition_id.hex})

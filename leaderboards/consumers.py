@@ -56,6 +56,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.watcher, self.boards = Watcher(refuse=self._refuse), set[UUID]()
         self.ending: asyncio.Task[None] | None = None
+        self.ended = False
         self.writer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
@@ -84,6 +85,8 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             hub().unwatch(board_id, self.watcher)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.ended:
+            return
         if not self._within_allowance():
             await self._end(Close.TOO_MANY)
             return
@@ -177,11 +180,16 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
                 log.info("socket_too_slow")
                 await self._end(Close.TOO_SLOW)
                 return
+            except (OSError, RuntimeError):  # the client has gone; `disconnect` tidies up
+                return
 
     async def _complain(self, code: str, message: str) -> None:
         await self.send(text_data=error_frame(code, message))
 
     async def _end(self, reason: Close) -> None:
+        if self.ended:
+            return
+        self.ended = True
         await self.close(code=int(reason))  # daphne takes plain integers only
 
     def _within_allowance(self) -> bool:

@@ -19,7 +19,7 @@ from channels.db import database_sync_to_async
 
 from competitions.models import Competition
 from config.core.metrics import FRAMES, FRAMES_CONFLATED, RENDER_SECONDS
-from leaderboards.announce import board_group, channel_layer
+from leaderboards.announce import LAYER_SECONDS, board_group, channel_layer
 from leaderboards.frames import snapshot_frame
 from leaderboards.queries import board_page, board_versions, refused_viewers
 
@@ -90,14 +90,16 @@ class Hub:
     async def watch(self, board_id: UUID, watcher: Watcher) -> None:
         """From now on this watcher gets the board's frames: a snapshot first, and whatever moves after it."""
         await self._start()
-        board = self._boards.get(board_id)
-        if board is None:
-            board = self._boards[board_id] = _Watched(board_id)
-            board.renderer = asyncio.create_task(self._render_for_ever(board))
-            await self._join(board_id)
         watcher.shown.pop(board_id, None)
-        board.watchers.add(watcher)
+        board = self._boards.get(board_id)
+        if board is not None:
+            board.watchers.add(watcher)
+            board.dirty.set()
+            return
+        board = self._boards[board_id] = _Watched(board_id, {watcher})
         board.dirty.set()
+        board.renderer = asyncio.create_task(self._render_for_ever(board))
+        await self._join(board_id)  # last: while it waits, others come and go
 
     def unwatch(self, board_id: UUID, watcher: Watcher) -> None:
         """Stops the frames; a board that nobody watches is let go."""
@@ -151,6 +153,8 @@ class Hub:
             for board_id, version in versions.items():
                 board = self._boards.get(board_id)
                 if board is not None and version > board.version:
+                    if not board.dirty.is_set():  # nobody told us: Redis may have forgotten that we are in the group
+                        await self._join(board_id)
                     board.dirty.set()
 
     async def _check_access(self) -> None:
@@ -172,8 +176,9 @@ class Hub:
             return
         layer = channel_layer()
         try:
-            for board_id in board_ids:
-                await layer.group_add(board_group(board_id), self._channel)
+            async with asyncio.timeout(LAYER_SECONDS):
+                for board_id in board_ids:
+                    await layer.group_add(board_group(board_id), self._channel)
         except Exception as error:
             log.warning("hub_not_told_of_board", error=type(error).__name__)
 

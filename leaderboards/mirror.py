@@ -83,7 +83,9 @@ _swap_in = Script(
     """
     local ranks, rows, new_ranks, new_rows = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
     local meta = redis.call('HMGET', rows, 'version', 'epoch')
-    if meta[1] and meta[2] == ARGV[2] and tonumber(meta[1]) > tonumber(ARGV[1]) then
+    local newer = meta[1] and meta[2] == ARGV[2] and tonumber(meta[1]) > tonumber(ARGV[1])
+    local whole = redis.call('ZCARD', new_ranks) == tonumber(ARGV[3]) and redis.call('HLEN', new_rows) == ARGV[3] + 3
+    if newer or not whole then
         redis.call('DEL', new_ranks, new_rows)
         return 0
     end
@@ -169,7 +171,8 @@ def _applied(competition_id: UUID, from_version: int, standings: Sequence[Standi
 
 
 def rebuild_mirror(competition_id: UUID) -> bool:
-    """A new copy out of PostgreSQL, put in place at once. False when somebody else is building it.
+    """A new copy out of PostgreSQL, put in place at once. False when somebody else is building it, has put a newer
+    one in place, or Redis was emptied meanwhile.
 
     Rows stream through a server-side cursor, so a board of a million needs the memory of one chunk.
     """
@@ -179,35 +182,33 @@ def rebuild_mirror(competition_id: UUID) -> bool:
         return False
     ranks, rows = (f"{key}:{token}" for key in _keys(competition_id))
     try:
-        board = _stream_into(ranks, rows, competition_id)
-        if board is not None:
-            meta = {
-                "version": board.version,
-                "epoch": str(board.epoch),
-                "updated_at": board.updated_at.isoformat(),
-            }
-            client.hset(rows, mapping=meta)
-            _swap_in([*_keys(competition_id), ranks, rows], [board.version, str(board.epoch)])
-            MIRROR_REBUILDS.inc()
+        board, count = _stream_into(ranks, rows, competition_id)
+        if board is None:
+            return False
+        meta = {"version": board.version, "epoch": str(board.epoch), "updated_at": board.updated_at.isoformat()}
+        client.hset(rows, mapping=meta)
+        # Redis may have been emptied meanwhile: only a copy with every row is put in place.
+        in_place = bool(_swap_in([*_keys(competition_id), ranks, rows], [board.version, str(board.epoch), count]))
     finally:
         client.delete(lock)
+    MIRROR_REBUILDS.inc(in_place)
     catch_up([competition_id])
-    return True
+    return in_place
 
 
-def _stream_into(ranks: str, rows: str, competition_id: UUID) -> Board | None:
-    """The board as it was in the rows' own snapshot; writers are not held up."""
-    board = Board.objects.filter(competition_id=competition_id).first()
+def _stream_into(ranks: str, rows: str, competition_id: UUID) -> tuple[Board | None, int]:
+    """The board as it was in the rows' own snapshot, and how many rows it had; writers are not held up."""
+    board, count = Board.objects.filter(competition_id=competition_id).first(), 0
     with transaction.atomic():
         for chunk in _chunks(competition_id):
-            board = chunk[0].competition.board
+            board, count = chunk[0].competition.board, count + len(chunk)
             with redis_client().pipeline(transaction=False) as pipe:
                 pipe.zadd(ranks, {tie_key(row.placing): -row.score for row in chunk})
                 pipe.hset(rows, mapping={row.user_id.bytes: tie_key(row.placing) + _json(row) for row in chunk})
                 pipe.expire(ranks, _TEMPORARY_SECONDS)
                 pipe.expire(rows, _TEMPORARY_SECONDS)
                 pipe.execute()
-    return board
+    return board, count
 
 
 def _chunks(competition_id: UUID) -> Iterator[list[Standing]]:

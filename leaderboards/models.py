@@ -30,7 +30,7 @@ class Standing(models.Model):
     """Where one person stands in one competition. Totals in base units, as in scoring.Totals."""
 
     competition = models.ForeignKey(Competition, models.CASCADE, related_name="standings")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="standings")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="standings")
 
     synced_steps = models.BigIntegerField(default=0)
     synced_distance_mm = models.BigIntegerField(default=0)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 import structlog
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce, Rank
 
 from accounts.models import User
 from competitions.models import Competition
@@ -116,13 +116,16 @@ def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage
 
 
 def _from_postgresql(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
-    standings = _in_board_order(competition.id)
-    found = list(standings.select_related("user")[offset : offset + limit])
-    above = standings.filter(score__gt=found[0].score).count() if found else 0
+    """One statement, and so one snapshot: rows, their ranks, how many there are, and the board's version."""
+    standings = _in_board_order(competition.id).select_related("user", "competition__board")
+    counted = standings.annotate(total=Window(Count("*")), rank=Window(Rank(), order_by=F("score").desc()))
+    found: list[Any] = list(counted[offset : offset + limit])
+    total = found[0].total if found else standings.count()
+    board = found[0].competition.board if found else board
     rows = [orjson.loads(dump_json(row_of(standing))) for standing in found]
-    entries = _ranked(competition, rows, offset, above)
+    entries = _ranked(competition, rows, offset, found[0].rank - 1 if found else 0)
     updated_at = wire_time(board.updated_at)
-    return BoardPage(str(competition.id), str(board.epoch), board.version, updated_at, standings.count(), entries)
+    return BoardPage(str(competition.id), str(board.epoch), board.version, updated_at, total, entries)
 
 
 def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, above: int) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """Everything that moves a row of a board."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery
 
 from accounts.services import lock_people
 from competitions.models import Competition
@@ -116,8 +117,13 @@ def rescore_competition(*, competition: Competition, now: datetime) -> None:
 
 @transaction.atomic
 def redraw_person(*, user_id: UUID, now: datetime) -> None:
-    """Shows a new name or picture on every board the person stands on."""
-    _save(list(Standing.objects.filter(user_id=user_id, on_board=True)), now)
+    """Shows a new name or picture on every board the person stands on. Only the version moves: the scores may be
+    somebody else's to change at this moment."""
+    standings = Standing.objects.filter(user_id=user_id, on_board=True)
+    versions = _next_versions(standings.values_list("competition_id", flat=True), now)
+    board = Board.objects.filter(competition_id=OuterRef("competition_id"))
+    standings.update(version=Subquery(board.values("version")), updated_at=now)
+    _show_on_commit(versions)
 
 
 def _standings_of(totals: Sequence[Total]) -> dict[tuple[UUID, UUID], Standing]:
@@ -170,7 +176,7 @@ def _save(standings: Sequence[Standing], now: datetime) -> None:
         update_fields=_WRITTEN,
         batch_size=2000,
     )
-    _on_commit(lambda: show_boards(versions))
+    _show_on_commit(versions)
 
 
 def _next_versions(competition_ids: Iterable[UUID], now: datetime) -> dict[UUID, int]:
@@ -186,8 +192,9 @@ def _next_versions(competition_ids: Iterable[UUID], now: datetime) -> dict[UUID,
         return dict(cursor.fetchall())
 
 
-def _on_commit(show: Callable[[], None]) -> None:
-    transaction.on_commit(show, robust=True)
+def _show_on_commit(versions: Mapping[UUID, int]) -> None:
+    if versions:
+        transaction.on_commit(lambda: show_boards(versions), robust=True)
 
 
 def show_boards(competition_ids: Iterable[UUID]) -> None:

@@ -73,8 +73,11 @@ def _take_seats(competition_id: UUID, seats: int, now: datetime) -> None:
     room = Q(max_participants=None) | Q(max_participants__gte=F("participant_count") + seats)
     still_here = Q(id=competition_id, cancelled_at=None)
     taken = Competition.objects.filter(still_here & room).update(participant_count=F("participant_count") + seats)
-    if not taken:
-        raise CompetitionFull
+    if taken:
+        return
+    if Competition.objects.filter(id=competition_id, cancelled_at__isnull=False).exists():
+        raise CompetitionNotOpen
+    raise CompetitionFull
 
 
 @transaction.atomic

@@ -142,7 +142,7 @@ def as_refusal(exc: BaseException) -> Refusal | None:
         case DataError():
             return _with_status(400, "This request holds a value that cannot be stored or compared.")
         case OperationalError() | InterfaceError():
-            log.warning("database_unavailable", error=type(exc).__name__, exc_info=exc)
+            log.warning("database_unavailable", error=type(exc).__name__, reason=str(exc).partition("\n")[0])
             return Unavailable()
     return None
 

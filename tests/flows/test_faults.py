@@ -1,5 +1,8 @@
 """Parts die; what was acknowledged is there, and the board is right."""
 
+import os
+import signal
+
 from tests.flows.conftest import Site
 from tests.flows.servers import Phone
 
@@ -55,3 +58,32 @@ def test_after_kill_9_of_the_server_and_both_engines_nothing_is_lost(site: Site)
     assert Phone(restarted.address, ada.token).ranks(competition) == [(ben.user_id, 1020, 1), (ada.user_id, 1019, 2)]
     assert Phone(restarted.address, ada.token).get("/users/me/profile")["total_steps"] == 1019
     site.manage("verify_leaderboards")
+
+
+def test_after_a_restart_of_postgresql_the_next_requests_are_answered(site: Site) -> None:
+    """Pooled connections that died with it must not fail a request each."""
+    server = site.start()
+    ada = server.new_person("Ada")
+    competition = ada.new_competition()
+    ada.join(competition)
+    ada.sync(100)
+    site.postgres.kill()
+    assert ada.http.get(f"/leaderboard/{competition}").status_code == 503
+    site.postgres.start()
+    assert [ada.ranks(competition) for _ in range(5)] == [[(ada.user_id, 100, 1)]] * 5
+    ada.sync(200)
+
+
+def test_a_redis_that_stalls_is_done_without(site: Site) -> None:
+    server = site.start()
+    ada = server.new_person("Ada")
+    competition = ada.new_competition()
+    ada.join(competition)
+    assert site.valkey.pid
+    os.kill(site.valkey.pid, signal.SIGSTOP)
+    try:
+        ada.sync(300)
+        assert ada.ranks(competition) == [(ada.user_id, 300, 1)]
+    finally:
+        os.kill(site.valkey.pid, signal.SIGCONT)
+    assert ada.ranks(competition) == [(ada.user_id, 300, 1)]

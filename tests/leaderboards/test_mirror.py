@@ -8,18 +8,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
+from accounts.services import change_profile
 from competitions.models import Competition
 from competitions.services.enrolment import AlreadyJoined, NotParticipating, join_competition, leave_competition
 from config.core.redis import redis_client
 from leaderboards import mirror
+from leaderboards.models import Standing
 from leaderboards.queries import board_around, board_page, entry_of
 from leaderboards.scoring import Totals
-from leaderboards.services import report_totals
+from leaderboards.services import report_totals, rescore_competition
 from leaderboards.verification import check_board
 
 START = datetime.now(UTC)
@@ -181,6 +183,62 @@ def test_writers_and_rebuilds_at_once_leave_the_right_board(make_competition: An
     page = board_page(competition, offset=0, limit=9)
     assert [entry["score"] for entry in page.entries] == [15] * 4
     assert check_board(competition).difference == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_emptied_in_the_middle_of_a_rebuild_never_shows_half_a_board(
+    make_competition: Any, join: Any, make_person: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_CHUNK", 5)
+    people = [make_person(f"P{number}") for number in range(60)]
+    competition = make_competition(score_source="reported")
+    join(competition, *people)
+    reading = threading.Event()
+
+    def empty() -> None:
+        while not reading.is_set():
+            redis_client().flushdb()
+
+    def read() -> None:
+        try:
+            for _ in range(60):
+                mirror.rebuild_mirror(competition.id)
+                assert board_page(competition, offset=0, limit=100).total == 60
+                assert entry_of(competition, people[-1].id)["score"] == 0
+        finally:
+            reading.set()
+
+    run_together([empty, read])
+    assert check_board(competition).difference == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_renaming_people_and_changing_rules_at_once_keeps_the_scores_of_the_rules(
+    person: User, make_competition: Any, join: Any
+) -> None:
+    competition = make_competition(starts=1, ends=2, score_source="either")
+    join(competition, person)
+    totals = Totals(steps=5000, distance_mm=900_000)
+    Standing.objects.filter(competition=competition).update(
+        synced_steps=totals.steps, synced_distance_mm=totals.distance_mm, steps=5000, distance_mm=900_000, score=5000
+    )
+
+    def rename() -> None:
+        for number in range(40):
+            change_profile(user_id=person.id, changes={"name": f"Ada {number}"})
+
+    def change_rules() -> None:
+        for metric in ["distance", "steps"] * 20:
+            now = datetime.now(UTC)
+            with transaction.atomic():
+                locked = Competition.objects.select_for_update().get(id=competition.id)
+                locked.metric = metric
+                locked.save()
+                rescore_competition(competition=locked, now=now)
+            expected = {"distance": 900, "steps": 5000}[metric]
+            assert Standing.objects.get(competition=competition).score == expected
+
+    run_together([rename, change_rules])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         for board in progress(boards, doing="Rebuilding", total=boards.count()):
             state = "would be rebuilt"
             if not dry_run:
-                state = "rebuilt" if rebuild_mirror(board.id) else "somebody else is rebuilding it"
+                state = "rebuilt" if rebuild_mirror(board.id) else "not rebuilt; run it again"
                 announce_boards([board.id])
             rows.append({"competition": str(board.id), "participants": board.participant_count, "state": state})
         print_report(rows, title="Leaderboards", as_json=json)
