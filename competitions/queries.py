@@ -1,7 +1,8 @@
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import User
@@ -79,13 +80,24 @@ def competitions_counting(user_ids: Iterable[UUID], now: datetime) -> QuerySet[C
 
 
 def held(competitions: QuerySet[Competition]) -> list[Competition]:
-    """These competitions, with their rules held still until the transaction ends.
+    """These competitions, with their rules held still until the transaction ends; `lifecycle` waits for that.
 
-    A key-share lock: it keeps out whoever changes the rules (they lock for update), and neither people who join
-    nor one another. Locked in the order of their ids.
+    A shared advisory lock each, in the order of their ids: it keeps out neither people who join nor one another, and
+    unlike a row's key-share lock it is fair: whoever wants to change the rules is not overtaken for ever.
     """
-    sql, params = competitions.order_by("id").query.sql_with_params()
-    return list(Competition.objects.raw(f"{sql} FOR KEY SHARE OF competitions_competition", params))
+    ids = list(competitions.order_by("id").values_list("id", flat=True))
+    lock_rules(ids, shared=True)
+    return list(competitions.filter(id__in=ids).order_by("id"))
+
+
+def lock_rules(competition_ids: Sequence[UUID], *, shared: bool) -> None:
+    """Inside a transaction; the lock ends with it."""
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {function}(hashtextextended(id::text, 0)) FROM unnest(%s::uuid[]) AS id",  # noqa: S608 - constants
+            [list(competition_ids)],
+        )
 
 
 def public_competitions() -> QuerySet[Competition]:

@@ -5,6 +5,9 @@ from django.dispatch import Signal
 competition_created = Signal()
 """``competition: Competition``."""
 
+competition_deleted = Signal()
+"""``competition_id: UUID``."""
+
 participants_joined = Signal()
 """``competition: Competition, user_ids: Sequence[UUID], joined_at: datetime``, also for those who come back. The people
 are locked."""

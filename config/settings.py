@@ -117,7 +117,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis, the mirror: cache, sessions in front of PostgreSQL, and the channel layer ---------------------------------
 
-CACHES = {
+CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
@@ -135,7 +135,11 @@ CACHES = {
         },
     }
 }
+CACHES["sessions"] = CACHES["default"] | {
+    "OPTIONS": CACHES["default"]["OPTIONS"] | {"IGNORE_EXCEPTIONS": True}  # PostgreSQL has them when Redis is out
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -186,6 +190,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["config.core.media.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.core.media.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.core.schema.EnvelopeSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.core.media.OneMediaType",
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS describes nothing; CORS answers its own
     "EXCEPTION_HANDLER": "config.core.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

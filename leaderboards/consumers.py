@@ -15,7 +15,6 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 import structlog
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import timezone
@@ -29,7 +28,7 @@ from config.core.limits import take_token
 from config.core.metrics import SOCKETS
 from config.core.request import address_block, client_address, scope_headers
 from leaderboards.frames import PONG, error_frame
-from leaderboards.hub import Watcher, hub
+from leaderboards.hub import Watcher, hub, in_thread
 from leaderboards.queries import access_board
 from leaderboards.tickets import ticket_of
 
@@ -110,7 +109,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
     async def _admit(self, board_id: UUID | None) -> Close | None:
         """Finds out who is there: by token, or by a ticket that is good for one public board."""
         try:
-            await database_sync_to_async(_count_connection)(self.scope)
+            await in_thread(_count_connection)(self.scope)
         except TooMany:
             return Close.TOO_MANY
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
@@ -123,7 +122,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             return None
         token = _bearer(self.scope["subprotocols"]) or query.get("token", [""])[0]
         try:
-            self.viewer, expires_at = await database_sync_to_async(_person_of)(token)
+            self.viewer, expires_at = await in_thread(_person_of)(token)
         except InvalidToken:
             return Close.UNAUTHENTICATED
         if board_id is None:
@@ -144,9 +143,9 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
     async def _watch(self, board_id: UUID) -> Close | None:
         try:
             if self.viewer is not None:
-                await database_sync_to_async(access_board)(self.viewer, board_id)
+                await in_thread(access_board)(self.viewer, board_id)
             else:
-                await database_sync_to_async(public_competition)(board_id)
+                await in_thread(public_competition)(board_id)
         except Refusal as refusal:
             return Close.FORBIDDEN if refusal.status == HTTPStatus.FORBIDDEN else Close.NOT_FOUND
         self.watcher.viewer_id = self.viewer.id if self.viewer else None

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -33,6 +34,10 @@ CHECK_INTERVAL = 1.0
 ACCESS_INTERVAL = 4.0
 GROUP_REFRESH_SECONDS = 3600.0
 """Channel-layer groups forget members after a day; joining again is cheap."""
+
+
+in_thread = partial(database_sync_to_async, thread_sensitive=False)
+"""Runs a query in a thread of a pool. The sensitive default would put all sockets of the process on one thread."""
 
 
 @dataclass(eq=False)
@@ -149,7 +154,7 @@ class Hub:
     async def _check(self) -> None:
         await asyncio.sleep(CHECK_INTERVAL)
         if self._boards:
-            versions = await database_sync_to_async(board_versions)(list(self._boards))
+            versions = await in_thread(board_versions)(list(self._boards))
             for board_id, version in versions.items():
                 board = self._boards.get(board_id)
                 if board is not None and version > board.version:
@@ -162,7 +167,7 @@ class Hub:
         await asyncio.sleep(ACCESS_INTERVAL)
         for board in list(self._boards.values()):
             viewers = {watcher.viewer_id for watcher in board.watchers}
-            refused = await database_sync_to_async(refused_viewers)(board.id, viewers)
+            refused = await in_thread(refused_viewers)(board.id, viewers)
             for watcher in [watcher for watcher in board.watchers if watcher.viewer_id in refused]:
                 self.unwatch(board.id, watcher)
                 watcher.refuse()
@@ -197,7 +202,7 @@ class Hub:
     async def _render(self, board: _Watched) -> None:
         started = time.monotonic()
         with RENDER_SECONDS.time():
-            version, frame = await database_sync_to_async(_read_frame)(board.id)
+            version, frame = await in_thread(_read_frame)(board.id)
         board.next_at = started + (MIN_INTERVAL if version > board.version else SNAPSHOT_INTERVAL)
         board.version = max(board.version, version)
         for watcher in board.watchers:

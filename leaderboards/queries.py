@@ -66,7 +66,9 @@ def board_page(competition: Competition, *, offset: int, limit: int) -> BoardPag
         from_mirror = partial(mirror.read_page, competition.id, offset=offset, limit=limit)
         return asdict(_read(competition, board, from_mirror, lambda: offset, limit))
 
-    return BoardPage(**_pages.get(f"{board.epoch}:{board.version}:{offset}:{limit}", put_together))
+    return BoardPage(
+        **_pages.get(f"{board.epoch}:{board.version}:{competition.tie_rule}:{offset}:{limit}", put_together)
+    )
 
 
 def board_around(competition: Competition, user_id: UUID, *, limit: int) -> BoardPage:

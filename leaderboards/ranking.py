@@ -36,10 +36,6 @@ def tie_key(placing: Placing) -> bytes:
     return b"".join(_microseconds(moment).to_bytes(8, "big") for moment in moments) + placing.user_id.bytes
 
 
-def user_of(key: bytes) -> UUID:
-    return UUID(bytes=key[16:KEY_BYTES])
-
-
 def _microseconds(moment: datetime) -> int:
     return max(0, (moment - _EPOCH) // timedelta(microseconds=1))
 

@@ -11,7 +11,13 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.signals import profile_changed
 from competitions.models import Competition
-from competitions.signals import competition_created, participant_left, participants_joined, rules_changed
+from competitions.signals import (
+    competition_created,
+    competition_deleted,
+    participant_left,
+    participants_joined,
+    rules_changed,
+)
 from leaderboards import services
 from leaderboards.models import Board
 
@@ -19,6 +25,11 @@ from leaderboards.models import Board
 @receiver(competition_created)
 def make_board(competition: Competition, **_: Any) -> None:
     Board.objects.create(competition=competition, updated_at=competition.created_at)
+
+
+@receiver(competition_deleted)
+def forget_board(competition_id: UUID, **_: Any) -> None:
+    services.forget_board(competition_id=competition_id)
 
 
 @receiver(participants_joined)

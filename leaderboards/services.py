@@ -1,7 +1,8 @@
 """Everything that moves a row of a board."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -60,8 +61,9 @@ def record_synced_totals(*, totals: Sequence[Total], now: datetime) -> None:
 
 
 @transaction.atomic
-def report_totals(*, competition: Competition, user_id: UUID, totals: Totals, now: datetime) -> None:
-    """A client's own totals so far, absolute. The same report again changes nothing.
+def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[str, int], now: datetime) -> None:
+    """A client's own totals so far, absolute, by the names of Totals; what is not named stays as it was reported last.
+    The same report again changes nothing.
 
     Raises OnlySyncedCounts, NotStarted, CompetitionOver, NotParticipating.
     """
@@ -77,6 +79,7 @@ def report_totals(*, competition: Competition, user_id: UUID, totals: Totals, no
     if participation(competition.id, user_id) is None:
         raise NotParticipating("This person does not take part in the competition.")
     standing = Standing.objects.select_related("competition").get(competition=competition, user_id=user_id)
+    totals = replace(standing.reported, **reported)
     if standing.reported != totals:
         _set_reported(standing, totals)
         _rescore(standing, now)
@@ -195,6 +198,14 @@ def _next_versions(competition_ids: Iterable[UUID], now: datetime) -> dict[UUID,
 def _show_on_commit(versions: Mapping[UUID, int]) -> None:
     if versions:
         transaction.on_commit(lambda: show_boards(versions), robust=True)
+
+
+def forget_board(*, competition_id: UUID) -> None:
+    def drop() -> None:
+        with suppress(RedisError):
+            mirror.drop_mirror(competition_id)
+
+    transaction.on_commit(drop)
 
 
 def show_boards(competition_ids: Iterable[UUID]) -> None:

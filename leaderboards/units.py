@@ -20,14 +20,27 @@ def from_base(amount: int, per_unit: int) -> int | float:
     return amount / per_unit if rest else whole
 
 
+_WIRE = {
+    "steps": ("steps", 1),
+    "distance": ("distance_mm", 1000),
+    "calories": ("energy_cal", 1000),
+    "active_minutes": ("active_seconds", 60),
+}
+
+
+def base_amounts(fields: Mapping[str, Any]) -> dict[str, int]:
+    """``steps``, ``distance`` in m, ``calories`` in kcal and ``active_minutes``, as far as they are there, by the names
+    of Totals."""
+    return {
+        name: to_base(fields[wire], per_unit)
+        for wire, (name, per_unit) in _WIRE.items()
+        if fields.get(wire) is not None
+    }
+
+
 def totals_from_wire(fields: Mapping[str, Any]) -> Totals:
-    """``steps``, ``distance`` in m, ``calories`` in kcal, ``active_minutes``; what is missing is zero."""
-    return Totals(
-        steps=int(fields.get("steps") or 0),
-        distance_mm=to_base(fields.get("distance") or 0, 1000),
-        energy_cal=to_base(fields.get("calories") or 0, 1000),
-        active_seconds=to_base(fields.get("active_minutes") or 0, 60),
-    )
+    """The same as Totals; what is missing is zero."""
+    return Totals(**base_amounts(fields))
 
 
 def totals_to_wire(totals: Totals) -> dict[str, int | float]:

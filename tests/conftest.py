@@ -41,7 +41,8 @@ def quick_passwords(settings: Any) -> None:
 def redis_out(settings: Any) -> None:
     """Redis as it is when it is out: nothing listens under its address."""
     nobody = copy.deepcopy(settings.CACHES)
-    nobody["default"]["LOCATION"] = "unix:///nonexistent/valkey.sock"
+    for cache_settings in nobody.values():
+        cache_settings["LOCATION"] = "unix:///nonexistent/valkey.sock"
     settings.CACHES = nobody
 
 

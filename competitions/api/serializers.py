@@ -119,7 +119,7 @@ def columns_of(body: Mapping[str, Any], current: Competition | None) -> dict[str
         columns |= _money_columns(body, current)
     metric = columns.get("metric", current.metric if current else Metric.STEPS)
     if "weights" in body:
-        columns["weights"] = {name: str(weight.normalize()) for name, weight in body["weights"].items()}
+        columns["weights"] = {name: format(weight.normalize(), "f") for name, weight in body["weights"].items()}
     weights = columns.get("weights", current.weights if current else {})
     if metric == Metric.WEIGHTED and not any(Decimal(weight) for weight in weights.values()):
         raise serializers.ValidationError({"weights": ["The weighted metric needs a weight above zero."]})

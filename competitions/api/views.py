@@ -69,8 +69,7 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         body = body_of(request, CompetitionBody, partial=True)
         changed = lifecycle.change_competition(
             competition_id=competition.id,
-            fields=columns_of(body, competition),
-            span=span_from(body, competition),
+            merge=lambda current: (columns_of(body, current), span_from(body, current)),
             by=caller(request),
             now=now,
         )

@@ -1,7 +1,8 @@
 """Making, changing and ending competitions, and moving their status along."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,8 @@ from django.db.models import Q
 from accounts.models import User
 from competitions import rules
 from competitions.models import Competition, StatusMove
-from competitions.signals import competition_created, rules_changed
+from competitions.queries import lock_rules
+from competitions.signals import competition_created, competition_deleted, rules_changed
 from config.core.errors import Conflict, Invalid, NotFound
 
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
@@ -22,6 +24,10 @@ RULE_FIELDS = frozenset(
     | {"currency", "entry_fee_minor", "prize_pool_minor"}
 )
 """What people joined under; fixed from the start on."""
+
+
+Merge = Callable[[Competition], tuple[Mapping[str, Any], rules.Span | None]]
+"""Columns to change, and the span when a date, the zone or the type is to change."""
 
 
 class RulesFixed(Conflict):
@@ -69,12 +75,11 @@ def _set_grace(competition: Competition) -> None:
 
 
 @transaction.atomic
-def change_competition(
-    *, competition_id: UUID, fields: Mapping[str, Any], span: rules.Span | None, by: User, now: datetime
-) -> Competition:
-    """``span`` is given when a date, the zone or the type is to change. Raises RulesFixed after the start, Invalid when
-    there would be fewer places than participants."""
+def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: datetime) -> Competition:
+    """``merge`` is asked what to change once the competition is locked, so that of two who change different things at
+    once both get their way. Raises RulesFixed after the start, Invalid for fewer places than participants."""
     competition = _locked(competition_id)
+    fields, span = merge(competition)
     changes = {name: value for name, value in fields.items() if getattr(competition, name) != value}
     moved_in_time = span is not None and (span.start_at, span.end_at, span.starts_on, span.last_on) != (
         competition.start_at,
@@ -134,6 +139,7 @@ def delete_competition(*, competition_id: UUID, now: datetime) -> None:
     if not untouched or competition.participant_count:
         raise CannotDelete
     competition.delete()
+    competition_deleted.send(Competition, competition_id=competition_id)
 
 
 def move_statuses(*, now: datetime) -> int:
@@ -146,7 +152,7 @@ def move_statuses(*, now: datetime) -> int:
     )
     moved = 0
     for competition_id in Competition.objects.filter(due).values_list("id", flat=True):
-        with transaction.atomic():
+        with suppress(NotFound), transaction.atomic():  # deleted meanwhile
             moved += _follow_the_clock(_locked(competition_id), None, now)
     return moved
 
@@ -170,7 +176,8 @@ def _record_move(competition: Competition, before: str, by: User | None, now: da
 
 
 def _locked(competition_id: UUID) -> Competition:
-    competition = Competition.objects.select_for_update().filter(id=competition_id).first()
+    lock_rules([competition_id], shared=False)
+    competition = Competition.objects.select_for_update(no_key=True).filter(id=competition_id).first()
     if competition is None:
         raise NotFound("There is no such competition.")
     return competition

@@ -18,6 +18,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from config.core.json import dump_json
+from config.core.redis import RedisError
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +142,9 @@ def as_refusal(exc: BaseException) -> Refusal | None:
             return _with_status(400, "This request cannot be understood.")
         case DataError():
             return _with_status(400, "This request holds a value that cannot be stored or compared.")
+        case RedisError():
+            log.warning("redis_unavailable", error=type(exc).__name__)
+            return Unavailable()
         case OperationalError() | InterfaceError():
             log.warning("database_unavailable", error=type(exc).__name__, reason=str(exc).partition("\n")[0])
             return Unavailable()

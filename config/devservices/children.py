@@ -24,6 +24,7 @@ class Children:
     def __init__(self, record: Path, environ: Mapping[str, str]) -> None:
         self._record = record
         self.environ = dict(environ)
+        self.restarts = 0
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -17,6 +17,8 @@ HOST = "127.0.0.1"  # never another: with DEBUG the server shows stack traces, a
 READY_WITHIN = 60.0  # seconds
 POLL = 0.1  # seconds
 WALKERS = "walkers"
+WORKER = "worker"
+WORKER_RESTARTS = 5
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a supervisor, a closed terminal
 
 
@@ -54,7 +56,7 @@ def _run_alone(data_dir: Path, port: int) -> None:
         children.start("web server", "-m", "config.serve")  # loads meanwhile; not ready before it is migrated
         if code := children.run("prepare_demo", "manage.py", "prepare_demo"):
             raise RunError(f"The demo cannot be prepared (manage.py prepare_demo ended with {code}).")
-        children.start("worker", "manage.py", "procrastinate", "worker")
+        _start_worker(children)
         _wait_until_ready(children, port)
         children.start(WALKERS, "-m", "config.demo.walkers")
         _say(_welcome(data_dir, port))
@@ -102,10 +104,19 @@ def _answers(port: int) -> bool:
 def _refuse_ended(children: Children) -> None:
     """Raises RunError when a child has ended; without walkers the demo goes on, only nobody moves."""
     for name, code in children.ended().items():
-        if name != WALKERS:
+        if name == WORKER and children.restarts < WORKER_RESTARTS:
+            _say("The worker ended, as it does when PostgreSQL goes away; it is started again.")
+            children.restarts += 1
+            _start_worker(children)
+        elif name != WALKERS:
             raise RunError(f"The {name} ended unexpectedly (exit code {code}), so everything was stopped.")
-        _say(f"The walkers ended (exit code {code}); the board stands still.")
-        children.forget(name)
+        else:
+            _say(f"The walkers ended (exit code {code}); the board stands still.")
+            children.forget(name)
+
+
+def _start_worker(children: Children) -> None:
+    children.start(WORKER, "manage.py", "procrastinate", "worker")
 
 
 def _welcome(data_dir: Path, port: int) -> str:

@@ -39,19 +39,19 @@ class BoardAnswer(serializers.Serializer[Any]):
 
 
 class ReportBody(serializers.Serializer[Any]):
-    """Totals so far in the competition: absolute, never increments."""
+    """Totals so far in the competition: absolute, never increments. What is left out stays as reported last."""
 
     user_id = serializers.CharField(max_length=64)
     competition_id = serializers.CharField(max_length=64)
-    steps = serializers.IntegerField(min_value=0, max_value=int(_MOST), default=0)
+    steps = serializers.IntegerField(min_value=0, max_value=int(_MOST), required=False)
     distance = serializers.DecimalField(
-        max_digits=None, decimal_places=None, min_value=Decimal(0), max_value=_MOST, default=Decimal(0)
+        max_digits=None, decimal_places=None, min_value=Decimal(0), max_value=_MOST, required=False
     )
     calories = serializers.DecimalField(
-        max_digits=None, decimal_places=None, min_value=Decimal(0), max_value=_MOST, default=Decimal(0)
+        max_digits=None, decimal_places=None, min_value=Decimal(0), max_value=_MOST, required=False
     )
     active_minutes = serializers.DecimalField(
-        max_digits=None, decimal_places=None, min_value=Decimal(0), max_value=_MOST, default=Decimal(0)
+        max_digits=None, decimal_places=None, min_value=Decimal(0), max_value=_MOST, required=False
     )
 
 

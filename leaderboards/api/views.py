@@ -19,7 +19,7 @@ from leaderboards import queries
 from leaderboards.api.serializers import BoardAnswer, BoardQuery, Entry, MyCompetition, ReportBody
 from leaderboards.models import Standing
 from leaderboards.services import report_totals
-from leaderboards.units import from_base, totals_from_wire
+from leaderboards.units import base_amounts, from_base
 
 
 class BoardView(APIView):
@@ -62,7 +62,7 @@ class ReportView(APIView):
         report_totals(
             competition=self._competition(request, body["competition_id"]),
             user_id=user_id,
-            totals=totals_from_wire(body),
+            reported=base_amounts(body),
             now=timezone.now(),
         )
         return success(message="Leaderboard updated.")

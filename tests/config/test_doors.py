@@ -103,3 +103,10 @@ def test_odd_filters_in_the_admin_site_are_no_server_error(staff: User, table: s
     client.force_login(staff)
     for query in ("?q=%00", "?name=%00", "?id__exact=x", "?source__exact=%00", "?p=9999"):
         assert client.get(f"/admin/{table}/{query}").status_code < 500
+
+
+def test_the_admin_site_works_while_redis_is_out(staff: User, redis_out: None) -> None:
+    client = Client()
+    client.force_login(staff)
+    assert client.get("/admin/").status_code == 200
+    assert client.get("/admin/competitions/competition/").status_code == 200

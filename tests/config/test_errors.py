@@ -97,8 +97,10 @@ def test_a_wrong_verb_is_a_405_that_names_the_right_ones(client: APIClient) -> N
     assert set(answer["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
 
 
-def test_an_answer_that_nobody_can_give_is_a_406(client: APIClient) -> None:
-    assert_shape(client.post("/rest/any", {}, HTTP_ACCEPT="application/xml"), 406)
+@pytest.mark.parametrize("accept", ["application/xml", "text/html", "nonsense"])
+def test_every_answer_is_json_whatever_the_client_accepts(client: APIClient, accept: str) -> None:
+    answer = client.post("/rest/any?format=xml", {}, HTTP_ACCEPT=accept)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ def test_other_days_are_counted_when_the_dates_change_before_the_start(
     join(competition, person)
     today = datetime.now(UTC).date()
     span = span_of(today - timedelta(days=1), today + timedelta(days=2), "UTC", Kind.CUSTOM)
-    change_competition(competition_id=competition.id, fields={}, span=span, by=person, now=datetime.now(UTC))
+    change_competition(competition_id=competition.id, merge=lambda _: ({}, span), by=person, now=datetime.now(UTC))
     assert score(signed_in(person), competition) == 12
 
 

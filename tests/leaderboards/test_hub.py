@@ -18,7 +18,6 @@ from leaderboards import consumers
 from leaderboards.consumers import LeaderboardConsumer
 from leaderboards.hub import Hub, Watcher
 from leaderboards.hub import hub as hub_of_this_process
-from leaderboards.scoring import Totals
 from leaderboards.services import report_totals
 
 BOARD, OTHER = uuid4(), uuid4()
@@ -61,7 +60,7 @@ def board(person: User, transactional_db: None, make_competition: Any, join: Any
 
 async def report(board: Competition, person: User, steps: int) -> None:
     def store() -> None:
-        report_totals(competition=board, user_id=person.id, totals=Totals(steps=steps), now=datetime.now(UTC))
+        report_totals(competition=board, user_id=person.id, reported={"steps": steps}, now=datetime.now(UTC))
         connections.close_all()
 
     await sync_to_async(store, thread_sensitive=False)()

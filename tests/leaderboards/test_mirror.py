@@ -91,8 +91,8 @@ def play(move: str, competition: Competition, person: User, score: int, now: dat
     try:
         match move:
             case "report":
-                totals = Totals(steps=score)
-                report_totals(competition=competition, user_id=person.id, totals=totals, now=now)
+                reported = {"steps": score}
+                report_totals(competition=competition, user_id=person.id, reported=reported, now=now)
             case "join":
                 join_competition(competition=competition, user_id=person.id, join_code=None, now=now)
             case "leave":
@@ -113,8 +113,8 @@ def test_among_equals_whoever_was_first_stands_first(
 ) -> None:
     competition = make_competition(score_source="reported")
     join(competition, person, other)
-    report_totals(competition=competition, user_id=other.id, totals=Totals(steps=5), now=START)
-    report_totals(competition=competition, user_id=person.id, totals=Totals(steps=5), now=START + timedelta(seconds=1))
+    report_totals(competition=competition, user_id=other.id, reported={"steps": 5}, now=START)
+    report_totals(competition=competition, user_id=person.id, reported={"steps": 5}, now=START + timedelta(seconds=1))
     assert shown(board_page(competition, offset=0, limit=9).entries) == [(other.id, 5, 1), (person.id, 5, 2)]
 
 
@@ -124,7 +124,7 @@ def test_a_window_is_pushed_in_at_the_ends(make_competition: Any, join: Any, mak
     competition = make_competition(score_source="reported")
     join(competition, *people)
     for number, someone in enumerate(people):
-        report_totals(competition=competition, user_id=someone.id, totals=Totals(steps=100 - number), now=START)
+        report_totals(competition=competition, user_id=someone.id, reported={"steps": 100 - number}, now=START)
 
     def ranks_around(number: int, limit: int) -> list[int]:
         entries = board_around(competition, people[number].id, limit=limit).entries
@@ -172,7 +172,7 @@ def test_writers_and_rebuilds_at_once_leave_the_right_board(make_competition: An
 
     def report_for(person: User) -> None:
         for steps in range(1, 16):
-            report_totals(competition=competition, user_id=person.id, totals=Totals(steps=steps), now=datetime.now(UTC))
+            report_totals(competition=competition, user_id=person.id, reported={"steps": steps}, now=datetime.now(UTC))
 
     def rebuild() -> None:
         for _ in range(10):
@@ -250,8 +250,8 @@ def test_versions_grow_by_one_for_every_change(make_competition: Any, join: Any,
 
     def report_for(person: User) -> None:
         for steps in range(1, 11):
-            totals = Totals(steps=steps)
-            report_totals(competition=competition, user_id=person.id, totals=totals, now=datetime.now(UTC))
+            reported = {"steps": steps}
+            report_totals(competition=competition, user_id=person.id, reported=reported, now=datetime.now(UTC))
 
     run_together([partial(report_for, person) for person in people])
     assert board_page(competition, offset=0, limit=1).version == before + 40

@@ -127,3 +127,15 @@ def test_a_wrong_total_is_named(
 
 def test_strangers_report_nothing(anonymous: APIClient, person: User, make_competition: Any) -> None:
     assert report(anonymous, person, make_competition(), steps=1).status_code == 401
+
+
+def test_what_a_report_leaves_out_stays_as_reported_last(
+    person: User, signed_in: SignIn, make_competition: Any, join: Any
+) -> None:
+    competition = make_competition()
+    join(competition, person)
+    report(signed_in(person), person, competition, steps=5000, active_minutes=30)
+    report(signed_in(person), person, competition, distance=700.5)
+    report(signed_in(person), person, competition)
+    entry = signed_in(person).get(f"/api/v1/leaderboard/{competition.id}").json()["data"]["entries"][0]
+    assert (entry["score"], entry["distance"], entry["active_minutes"]) == (5000, 700.5, 30)
