@@ -203,7 +203,8 @@ class Hub:
         started = time.monotonic()
         with RENDER_SECONDS.time():
             version, frame = await in_thread(_read_frame)(board.id)
-        board.next_at = started + (MIN_INTERVAL if version > board.version else SNAPSHOT_INTERVAL)
+        moved = -1 < board.version < version  # a first snapshot is no move: what comes next goes out at once
+        board.next_at = started + (MIN_INTERVAL if moved else SNAPSHOT_INTERVAL)
         board.version = max(board.version, version)
         for watcher in board.watchers:
             watcher.offer(board.id, version, frame)
