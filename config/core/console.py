@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,7 +26,8 @@ def print_report(rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool
         return
     table = Table(title=title, title_justify="left")
     for name in rows[0] if rows else ():
-        table.add_column(name.replace("_", " "), justify="right" if isinstance(rows[0][name], int) else "left")
+        justify: Literal["left", "right"] = "right" if isinstance(rows[0][name], int) else "left"
+        table.add_column(name.replace("_", " "), justify=justify, overflow="fold")  # an id is of use only whole
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     Console().print(table if rows else f"{title}: nothing")
