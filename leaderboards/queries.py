@@ -94,6 +94,9 @@ def _read(
     try:
         for _ in range(_MIRROR_TRIES):
             page = from_mirror()
+            if page is not None and _is_from_a_lost_future(page, board):
+                mirror.drop_mirror(competition.id)
+                page = None
             if page is None or page.epoch != str(board.epoch):
                 if not mirror.rebuild_mirror(competition.id):
                     break  # somebody else is at it; PostgreSQL knows as well
@@ -106,6 +109,12 @@ def _read(
         log.warning("board_read_from_postgresql", error=type(error).__name__)
     BOARD_READS.labels(source="postgresql").inc()
     return _from_postgresql(competition, board, offset=sql_offset(), limit=limit)
+
+
+def _is_from_a_lost_future(page: mirror.MirrorPage, board: Board) -> bool:
+    """A copy can be ahead of the version that was asked for a moment ago, never of the one asked for now; unless
+    PostgreSQL was restored from a backup that is older than the copy."""
+    return page.version > board.version and page.version > Board.objects.get(pk=board.pk).version
 
 
 def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage:

@@ -18,7 +18,7 @@ from competitions.models import Competition
 from competitions.services.enrolment import AlreadyJoined, NotParticipating, join_competition, leave_competition
 from config.core.redis import redis_client
 from leaderboards import mirror
-from leaderboards.models import Standing
+from leaderboards.models import Board, Standing
 from leaderboards.queries import board_around, board_page, entry_of
 from leaderboards.scoring import Totals
 from leaderboards.services import report_totals, rescore_competition
@@ -182,6 +182,21 @@ def test_writers_and_rebuilds_at_once_leave_the_right_board(make_competition: An
     run_together([*(partial(report_for, person) for person in people), rebuild])
     page = board_page(competition, offset=0, limit=9)
     assert [entry["score"] for entry in page.entries] == [15] * 4
+    assert check_board(competition).difference == ""
+
+
+@pytest.mark.django_db
+def test_a_copy_newer_than_a_restored_postgresql_is_thrown_away(make_competition: Any, join: Any, person: User) -> None:
+    competition = make_competition(score_source="reported")
+    join(competition, person)
+    backup = Board.objects.get(competition=competition).version
+    for score in (10, 20, 30):
+        report_totals(competition=competition, user_id=person.id, reported={"steps": score}, now=START)
+    assert board_page(competition, offset=0, limit=1).entries[0]["score"] == 30
+    Board.objects.filter(competition=competition).update(version=backup)
+    Standing.objects.filter(competition=competition).update(version=backup, score=0, steps=0)
+    redis_client().delete(*redis_client().keys("*cache*"))
+    assert board_page(competition, offset=0, limit=1).entries[0]["score"] == 0
     assert check_board(competition).difference == ""
 
 
