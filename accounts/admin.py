@@ -18,17 +18,7 @@ class PersonForm(forms.ModelForm[User]):
 
     class Meta:
         model = User
-        fields = (
-            "name",
-            "bio",
-            "country",
-            "timezone",
-            "is_active",
-            "is_staff",
-            "is_superuser",
-            "groups",
-            "user_permissions",
-        )
+        fields = PROFILE_FIELDS  # the panel adds those that are its own
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -12,4 +12,5 @@ class NothingHere(AsyncWebsocketConsumer):
         await self.close(code=4404)
 
 
+# re_path's types know views only; Channels routes ASGI applications with it.
 websocket_urlpatterns = [*leaderboard_patterns, re_path(r"", NothingHere.as_asgi())]  # type: ignore[arg-type]

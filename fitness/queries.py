@@ -49,7 +49,7 @@ def totals_of(user_id: UUID, *, competition: Competition | None = None) -> Total
     """Everything a person did, or what of it falls into a competition."""
     first, last = _window(competition)
     merged = _MERGED.format(where="user_id = %s AND day BETWEEN %s AND %s")
-    row = _rows(f"SELECT {_SUMS} FROM ({merged}) merged", [user_id, first, last])[0]  # noqa: S608
+    row = _rows(f"SELECT {_SUMS} FROM ({merged}) merged", [user_id, first, last])[0]  # noqa: S608 - constants
     return Totals(*map(int, row))
 
 

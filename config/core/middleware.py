@@ -38,7 +38,8 @@ SECURITY_HEADERS = {
 class RequestMiddleware:
     """Outermost: gives the request its id and address, and writes one line about it when it is done.
 
-    The line has the path without the query: a token may stand in a query string.
+    The line has the path without the query: a token may stand in a query string. What it learns it leaves on the
+    request, whose type knows nothing of that; everybody else asks `config.core.request`.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

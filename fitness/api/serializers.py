@@ -60,7 +60,7 @@ class ActivityQuery(serializers.Serializer[Any]):
 
 
 class RecentActivity(DayAnswer):
-    source = serializers.CharField()  # type: ignore[assignment]
+    source = serializers.CharField()  # type: ignore[assignment]  # as in Record
     synced_at = serializers.DateTimeField()
 
 

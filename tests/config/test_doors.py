@@ -97,6 +97,13 @@ def test_a_name_changed_in_the_admin_site_is_redrawn_on_the_boards(
     assert (other.country, other.timezone) == ("DE", "Europe/Berlin")
 
 
+def test_a_person_is_deactivated_in_the_admin_site(clerk: Client, other: User, signed_in: Any) -> None:
+    phone = signed_in(other)
+    form = {"name": "Ben", "bio": "", "country": "", "timezone": ""}
+    assert clerk.post(f"/admin/accounts/user/{other.id}/change/", form).status_code == 302
+    assert phone.get("/api/v1/users/me/profile").status_code == 401
+
+
 @pytest.mark.parametrize("table", ["accounts/user", "competitions/competition", "fitness/activity"])
 def test_odd_filters_in_the_admin_site_are_no_server_error(staff: User, table: str) -> None:
     client = Client()
