@@ -42,6 +42,15 @@ class AlreadyEnded(Conflict):
     message = "The competition has ended."
 
 
+def lock_competition(competition_id: UUID) -> Competition:
+    """The competition, its rules held by this transaction alone: nobody syncs into it meanwhile. Raises NotFound."""
+    lock_rules([competition_id], shared=False)
+    competition = Competition.objects.select_for_update(no_key=True).filter(id=competition_id).first()
+    if competition is None:
+        raise NotFound("There is no such competition.")
+    return competition
+
+
 @transaction.atomic
 def create_competition(
     *, owner: User, fields: Mapping[str, Any], span: rules.Span, published: bool, now: datetime
@@ -78,7 +87,7 @@ def _set_grace(competition: Competition) -> None:
 def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: datetime) -> Competition:
     """``merge`` is asked what to change once the competition is locked, so that of two who change different things at
     once both get their way. Raises RulesFixed after the start, Invalid for fewer places than participants."""
-    competition = _locked(competition_id)
+    competition = lock_competition(competition_id)
     fields, span = merge(competition)
     changes = {name: value for name, value in fields.items() if getattr(competition, name) != value}
     moved_in_time = span is not None and (span.start_at, span.end_at, span.starts_on, span.last_on) != (
@@ -108,7 +117,7 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: dat
 @transaction.atomic
 def publish_competition(*, competition_id: UUID, by: User, now: datetime) -> Competition:
     """Ends the draft. A second time changes nothing."""
-    competition = _locked(competition_id)
+    competition = lock_competition(competition_id)
     if competition.published_at is None:
         competition.published_at = now
         _set_grace(competition)
@@ -120,7 +129,7 @@ def publish_competition(*, competition_id: UUID, by: User, now: datetime) -> Com
 @transaction.atomic
 def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Competition:
     """Nothing counts any more. A second time changes nothing. Raises AlreadyEnded."""
-    competition = _locked(competition_id)
+    competition = lock_competition(competition_id)
     status = competition.status_at(now)
     if status in (rules.Status.ENDED, rules.Status.COMPLETED):
         raise AlreadyEnded
@@ -134,7 +143,7 @@ def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Comp
 @transaction.atomic
 def delete_competition(*, competition_id: UUID, now: datetime) -> None:
     """Raises CannotDelete after the start or with participants."""
-    competition = _locked(competition_id)
+    competition = lock_competition(competition_id)
     untouched = competition.status_at(now) in (rules.Status.DRAFT, rules.Status.UPCOMING)
     if not untouched or competition.participant_count:
         raise CannotDelete
@@ -153,7 +162,7 @@ def move_statuses(*, now: datetime) -> int:
     moved = 0
     for competition_id in Competition.objects.filter(due).values_list("id", flat=True):
         with suppress(NotFound), transaction.atomic():  # deleted meanwhile
-            moved += _follow_the_clock(_locked(competition_id), None, now)
+            moved += _follow_the_clock(lock_competition(competition_id), None, now)
     return moved
 
 
@@ -173,11 +182,3 @@ def _record_move(competition: Competition, before: str, by: User | None, now: da
     StatusMove.objects.create(
         competition=competition, from_status=before, to_status=competition.status, moved_at=now, moved_by=by
     )
-
-
-def _locked(competition_id: UUID) -> Competition:
-    lock_rules([competition_id], shared=False)
-    competition = Competition.objects.select_for_update(no_key=True).filter(id=competition_id).first()
-    if competition is None:
-        raise NotFound("There is no such competition.")
-    return competition
