@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from competitions.models import Competition, Participant, StatusMove
+from competitions.models import Competition, Participant, Seat, StatusMove
 from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
 from config.core.admin import ReadOnly
 from config.core.money import to_decimal
@@ -72,6 +72,18 @@ class ParticipantAdmin(ReadOnly):
     list_filter = (("left_at", admin.EmptyFieldListFilter),)
     search_fields = ("user__name", "user__email", "competition__name")
     list_select_related = ("user", "competition")
+
+
+@admin.register(Seat)
+class SeatAdmin(ReadOnly):
+    list_display = ("user", "competition", "state", "fee", "reserved_at", "expires_at", "taken_at", "released_at")
+    list_filter = ("state", "currency")
+    search_fields = ("id", "user__name", "user__email", "competition__name")
+    list_select_related = ("user", "competition")
+
+    @admin.display(description="entry fee")
+    def fee(self, seat: Seat) -> str:
+        return f"{to_decimal(seat.fee_minor, seat.currency)} {seat.currency}"
 
 
 @admin.register(StatusMove)

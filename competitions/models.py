@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from competitions import rules
-from competitions.rules import Kind, Metric, ScoreSource, Status, TieRule, Visibility
+from competitions.rules import Kind, Metric, ScoreSource, SeatState, Status, TieRule, Visibility
 
 
 def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
@@ -17,11 +17,14 @@ def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
 
 class CompetitionQuerySet(models.QuerySet["Competition"]):
     def visible_to(self, user_id: UUID) -> Self:
-        """What a signed-in person may see: everything published but private, and what they own or take part in."""
-        mine = Participant.objects.filter(competition=models.OuterRef("pk"), user_id=user_id, left_at=None)
+        """What a signed-in person may see: everything published but private, what they own or take part in, and what
+        they are paying for."""
+        here = Participant.objects.filter(competition=models.OuterRef("pk"), user_id=user_id, left_at=None)
+        paying = Seat.objects.filter(competition=models.OuterRef("pk"), user_id=user_id, state=SeatState.RESERVED)
         published = ~Q(published_at=None)
         shown = published & ~Q(visibility=Visibility.PRIVATE)
-        return self.filter(shown | Q(owner_id=user_id) | (published & models.Exists(mine)))
+        inside = models.Exists(here) | models.Exists(paying)
+        return self.filter(shown | Q(owner_id=user_id) | (published & inside))
 
     def accepting(self, now: datetime) -> Self:
         """Those that activity still counts in, by their dates: the stored status may lag a few seconds."""
@@ -71,6 +74,7 @@ class Competition(models.Model):
     join_code = models.CharField(max_length=16, editable=False, unique=True)
     max_participants = models.PositiveIntegerField(null=True, blank=True)
     participant_count = models.PositiveIntegerField(default=0, editable=False)
+    reserved_count = models.PositiveIntegerField(default=0, editable=False, help_text="Seats held but not yet paid.")
 
     currency = models.CharField(max_length=3, default="USD")
     entry_fee_minor = models.BigIntegerField(default=0, help_text="In the currency's minor unit.")
@@ -94,7 +98,8 @@ class Competition(models.Model):
                 name="competition_money_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(max_participants=None) | Q(participant_count__lte=F("max_participants")),
+                condition=Q(max_participants=None)
+                | Q(max_participants__gte=F("participant_count") + F("reserved_count")),
                 name="competition_not_overfull",
             ),
         ]
@@ -142,6 +147,46 @@ class Participant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.competition_id}"
+
+
+class Seat(models.Model):
+    """A place in a competition with an entry fee: held while its person pays, taken once the money is there. It
+    changes only while its competition's row is locked, and stays for good: money hangs on it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    competition = models.ForeignKey(Competition, models.PROTECT, related_name="seats")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="seats")
+    state = models.CharField(max_length=8, choices=_choices(SeatState), default=SeatState.RESERVED)
+    fee_minor = models.BigIntegerField(help_text="In the currency's minor unit, as it was when the seat was reserved.")
+    currency = models.CharField(max_length=3)
+    reserved_at = models.DateTimeField()
+    expires_at = models.DateTimeField(help_text="Until when it is held without being paid.")
+    taken_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["reserved_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["competition", "user"],
+                condition=Q(state__in=[SeatState.RESERVED, SeatState.TAKEN]),
+                name="one_seat_per_person",
+            ),
+            models.CheckConstraint(condition=Q(fee_minor__gt=0), name="seat_costs_something"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("reserved_at")), name="seat_is_held_for_a_while"),
+            models.CheckConstraint(
+                condition=Q(state=SeatState.RESERVED, taken_at=None, released_at=None)
+                | Q(state=SeatState.TAKEN, taken_at__isnull=False, released_at=None)
+                | Q(state=SeatState.RELEASED, released_at__isnull=False),
+                name="seat_times_tell_its_state",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(state=SeatState.RESERVED), name="seats_waiting_for_money"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.competition_id}, {self.state}"
 
 
 class StatusMove(models.Model):

@@ -19,6 +19,14 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+class SeatState(StrEnum):
+    """Of a place that costs an entry fee: held, paid, given up."""
+
+    RESERVED = "reserved"
+    TAKEN = "taken"
+    RELEASED = "released"
+
+
 class Kind(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
