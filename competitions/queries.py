@@ -6,8 +6,8 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import User
-from competitions.models import Competition, Participant
-from competitions.rules import Visibility
+from competitions.models import Competition, Participant, Seat
+from competitions.rules import SeatState, Visibility
 from config.core.errors import Forbidden, NotFound
 
 
@@ -59,10 +59,15 @@ def viewers_among(competition_id: UUID, user_ids: Collection[UUID]) -> set[UUID]
         return set()
     if competition.published_at is not None and competition.visibility != Visibility.PRIVATE:
         return set(active.values_list("id", flat=True))
-    inside = Participant.objects.filter(competition=competition, user_id__in=user_ids, left_at=None)
-    insiders = set(inside.values_list("user_id", flat=True)) if competition.published_at else set()
+    insiders = _insiders_among(competition, user_ids) if competition.published_at else set()
     insiders.add(competition.owner_id)
     return {person.id for person in active if person.id in insiders or person.has_perm("competitions.view_competition")}
+
+
+def _insiders_among(competition: Competition, user_ids: Collection[UUID]) -> set[UUID]:
+    here = Participant.objects.filter(competition=competition, user_id__in=user_ids, left_at=None)
+    paying = Seat.objects.filter(competition=competition, user_id__in=user_ids, state=SeatState.RESERVED)
+    return {*here.values_list("user_id", flat=True), *paying.values_list("user_id", flat=True)}
 
 
 def participants_of(competition_id: UUID) -> QuerySet[Participant]:
@@ -71,6 +76,31 @@ def participants_of(competition_id: UUID) -> QuerySet[Participant]:
 
 def participation(competition_id: UUID, user_id: UUID) -> Participant | None:
     return Participant.objects.filter(competition_id=competition_id, user_id=user_id, left_at=None).first()
+
+
+def fee_due(competition: Competition, user_id: UUID) -> bool:
+    """Whether this person has to pay before taking part. Who has paid and left after the start comes back for free."""
+    if not competition.entry_fee_minor:
+        return False
+    return not Seat.objects.filter(competition=competition, user_id=user_id, state=SeatState.TAKEN).exists()
+
+
+def seat(seat_id: UUID) -> Seat:
+    """Raises NotFound."""
+    found = Seat.objects.select_related("competition").filter(id=seat_id).first()
+    if found is None:
+        raise NotFound("There is no such seat.")
+    return found
+
+
+def seats_held(competition_id: UUID) -> QuerySet[Seat]:
+    """Those that are reserved and those that are paid; the state of each says which."""
+    return Seat.objects.filter(competition_id=competition_id, state__in=[SeatState.RESERVED, SeatState.TAKEN])
+
+
+def expired_seats(now: datetime) -> QuerySet[Seat]:
+    """Reserved, and not paid in time; the longest overdue first. Of all competitions."""
+    return Seat.objects.filter(state=SeatState.RESERVED, expires_at__lte=now).order_by("expires_at", "id")
 
 
 def competitions_counting(user_ids: Iterable[UUID], now: datetime) -> QuerySet[Competition]:

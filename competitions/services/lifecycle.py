@@ -12,8 +12,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from competitions import rules
-from competitions.models import Competition, StatusMove
+from competitions.models import Competition, Seat, StatusMove
 from competitions.queries import lock_rules
+from competitions.services.places import give_back_taken, release_reserved
 from competitions.signals import competition_created, competition_deleted, rules_changed
 from config.core.errors import Conflict, Invalid, NotFound
 
@@ -34,8 +35,15 @@ class RulesFixed(Conflict):
     message = "The competition has started, so its rules stay as they are."
 
 
+class FeeFixed(Conflict):
+    message = "Somebody takes part or is paying already, so the entry fee and the currency stay as they are."
+
+
 class CannotDelete(Conflict):
-    message = "Only a competition that has not started and has no participants can be deleted; cancel it instead."
+    message = (
+        "Only a competition that has not started, has no participants and never reserved a paid seat can be deleted; "
+        "cancel it instead."
+    )
 
 
 class AlreadyEnded(Conflict):
@@ -86,7 +94,8 @@ def _set_grace(competition: Competition) -> None:
 @transaction.atomic
 def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: datetime) -> Competition:
     """``merge`` is asked what to change once the competition is locked, so that of two who change different things at
-    once both get their way. Raises RulesFixed after the start, Invalid for fewer places than participants."""
+    once both get their way. Raises RulesFixed after the start, FeeFixed for another fee or currency once somebody takes
+    part or holds a seat, Invalid for fewer places than are taken or held."""
     competition = lock_competition(competition_id)
     fields, span = merge(competition)
     changes = {name: value for name, value in fields.items() if getattr(competition, name) != value}
@@ -99,9 +108,12 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: dat
     new_rules = bool(RULE_FIELDS & changes.keys()) or moved_in_time
     if new_rules and competition.status_at(now) not in (rules.Status.DRAFT, rules.Status.UPCOMING):
         raise RulesFixed
+    occupied = competition.participant_count + competition.reserved_count
+    if occupied and changes.keys() & {"entry_fee_minor", "currency"}:
+        raise FeeFixed
     places = changes.get("max_participants")
-    if places is not None and places < competition.participant_count:
-        raise Invalid(details={"max_participants": ["More people than that take part already."]})
+    if places is not None and places < occupied:
+        raise Invalid(details={"max_participants": ["More people than that take part or are paying already."]})
     for name, value in changes.items():
         setattr(competition, name, value)
     if span is not None:
@@ -128,7 +140,8 @@ def publish_competition(*, competition_id: UUID, by: User, now: datetime) -> Com
 
 @transaction.atomic
 def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Competition:
-    """Nothing counts any more. A second time changes nothing. Raises AlreadyEnded."""
+    """Nothing counts any more, and everybody who paid gets the fee back. A second time changes nothing. Raises
+    AlreadyEnded."""
     competition = lock_competition(competition_id)
     status = competition.status_at(now)
     if status in (rules.Status.ENDED, rules.Status.COMPLETED):
@@ -136,16 +149,19 @@ def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Comp
     if status != rules.Status.CANCELLED:
         competition.cancelled_at = now
         competition.save(update_fields=["cancelled_at", "updated_at"])
+        release_reserved(competition, competition.seats.all(), now=now)
+        give_back_taken(competition.seats.all(), reason="The competition was cancelled.", now=now)
         _follow_the_clock(competition, by, now)
     return competition
 
 
 @transaction.atomic
 def delete_competition(*, competition_id: UUID, now: datetime) -> None:
-    """Raises CannotDelete after the start or with participants."""
+    """Raises CannotDelete after the start, with participants, and when a seat was ever reserved: even an unpaid one
+    may still be paid, and then the money needs something to hang on."""
     competition = lock_competition(competition_id)
     untouched = competition.status_at(now) in (rules.Status.DRAFT, rules.Status.UPCOMING)
-    if not untouched or competition.participant_count:
+    if not untouched or competition.participant_count or Seat.objects.filter(competition=competition).exists():
         raise CannotDelete
     competition.delete()
     competition_deleted.send(Competition, competition_id=competition_id)
