@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from competitions import rules
-from competitions.models import Competition, Participant
+from competitions.models import Competition, Participant, Seat
 from competitions.rules import Kind, Metric, ScoreSource, Status, TieRule, Visibility
 from config.core.api import PageQuery, plain_text
 from config.core.clock import parsed_day, zone_names
@@ -250,3 +250,27 @@ class ParticipantAnswer(serializers.Serializer[Participant]):
     @extend_schema_field({"type": ["string", "null"]})
     def get_avatar(self, participant: Participant) -> str | None:
         return participant.user.avatar or None
+
+
+class SeatAnswer(serializers.Serializer[Seat]):
+    """A seat that waits for its money. ``context["checkout_url"]`` is where it is paid; None: a treasurer takes it."""
+
+    seat_id = serializers.UUIDField(source="id")
+    status = serializers.SerializerMethodField()
+    checkout_url = serializers.SerializerMethodField()
+    expires_at = serializers.DateTimeField()
+    amount = serializers.SerializerMethodField()
+    currency = serializers.CharField()
+
+    @extend_schema_field({"const": "reserved"})
+    def get_status(self, seat: Seat) -> str:
+        return seat.state
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
+    def get_checkout_url(self, seat: Seat) -> str | None:
+        url: str | None = self.context["checkout_url"]
+        return url
+
+    @extend_schema_field(OpenApiTypes.NUMBER)
+    def get_amount(self, seat: Seat) -> Decimal:
+        return to_decimal(seat.fee_minor, seat.currency)

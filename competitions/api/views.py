@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -19,11 +20,13 @@ from competitions.api.serializers import (
     JoinBody,
     NewCompetitionBody,
     ParticipantAnswer,
+    SeatAnswer,
     columns_of,
     span_from,
 )
-from competitions.models import Competition
-from competitions.services import enrolment, lifecycle
+from competitions.checkout import checkout
+from competitions.models import Competition, Seat
+from competitions.services import enrolment, lifecycle, seats
 from config.core.api import APIView, PageQuery, body_of, paginated, query_of, success, uuid_of
 from config.core.errors import Forbidden
 
@@ -95,16 +98,16 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         changed = lifecycle.cancel_competition(competition_id=competition.id, by=caller(request), now=now)
         return success(self._answer(request, changed, now))
 
-    @extend_schema(request=JoinBody, responses=ParticipantAnswer)
+    @extend_schema(request=JoinBody, responses={200: ParticipantAnswer, 202: SeatAnswer})
     @action(detail=True, methods=["post"])
     def join(self, request: Request, competition_id: str) -> Response:
-        body = body_of(request, JoinBody)
-        participant = enrolment.join_competition(
-            competition=queries.competition(uuid_of(competition_id)),
-            user_id=caller(request).id,
-            join_code=body.get("join_code"),
-            now=timezone.now(),
-        )
+        """200: takes part. 202: a seat is held, and the entry fee is to be paid."""
+        code, now = body_of(request, JoinBody).get("join_code"), timezone.now()
+        competition, user_id = queries.competition(uuid_of(competition_id)), caller(request).id
+        if queries.fee_due(competition, user_id):
+            seat = seats.reserve_seat(competition=competition, user_id=user_id, join_code=code, now=now)
+            return self._to_pay(seat, now)
+        participant = enrolment.join_competition(competition=competition, user_id=user_id, join_code=code, now=now)
         return success(ParticipantAnswer(participant).data, message="Joined.")
 
     @extend_schema(request=None, responses={200: None})
@@ -125,6 +128,12 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         limit, offset = query["limit"], query["offset"]
         rows = [ParticipantAnswer(participant).data for participant in found[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=competition.participant_count)
+
+    def _to_pay(self, seat: Seat, now: datetime) -> Response:
+        """Opens the page once the seat is committed: a gateway may take its time, and a retry finds the same seat."""
+        page = checkout().open_checkout(seat=seat, now=now)
+        where = "Pay the entry fee to take part." if page.url else "Pay the entry fee to a treasurer to take part."
+        return success(SeatAnswer(seat, context={"checkout_url": page.url}).data, message=where, status=202)
 
     def _mine(self, request: Request, competition_id: str) -> Competition:
         return queries.access_competition_to_change(caller(request), uuid_of(competition_id))

@@ -5,6 +5,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from tests.competitions.till import Till
 
 
 @pytest.fixture
@@ -22,3 +23,11 @@ def body() -> Callable[..., dict[str, Any]]:
         return {name: value for name, value in (usual | changes).items() if value is not ...}
 
     return make
+
+
+@pytest.fixture
+def till(settings: Any) -> type[Till]:
+    """Takes the entry fees, and tells what it was asked."""
+    settings.SEAT_CHECKOUT = "tests.competitions.till.Till"
+    Till.empty()
+    return Till
