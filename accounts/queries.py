@@ -14,6 +14,19 @@ def person(user_id: UUID) -> User:
         raise NotFound("There is no such person.") from None
 
 
+def person_called(called: str) -> User:
+    """An active person by id or e-mail, as operators name people. Raises NotFound, also for an e-mail that several
+    share: those of other issuers are not unique."""
+    active = User.objects.filter(is_active=True)
+    try:
+        found = list(active.filter(id=UUID(called)))
+    except ValueError:
+        found = list(active.filter(email__iexact=called)[:2])
+    if len(found) != 1:
+        raise NotFound(f"{'Several people have' if found else 'Nobody has'} the e-mail or id {called}.")
+    return found[0]
+
+
 def people_by_id(user_ids: Iterable[UUID]) -> dict[UUID, User]:
     return User.objects.in_bulk(list(user_ids))
 

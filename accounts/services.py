@@ -12,9 +12,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import IdentityProvider, Scope, ServiceKey, User
-from accounts.signals import profile_changed
+from accounts.signals import person_erased, profile_changed
 from accounts.tokens import Claims
-from config.core.errors import Conflict, Invalid
+from config.core.errors import Conflict, Invalid, NotFound
+
+ERASED_NAME = "Former participant"
 
 _PLACEHOLDERS = UUID("6f2f1c9e-5f0b-4e0e-9c57-3a4b5d1d7a10")
 
@@ -74,6 +76,23 @@ def change_profile(*, user_id: UUID, changes: Mapping[str, str]) -> User:
         setattr(person, field, value)
     person.save(update_fields=[*changes, "updated_at"])
     if shown_differently:
+        profile_changed.send(User, user=person)
+    return person
+
+
+@transaction.atomic
+def erase_person(*, user_id: UUID, now: datetime) -> User:
+    """Forgets who this was, for good; the id stays, because finished boards refer to it. A second time changes nothing.
+    Raises NotFound."""
+    person = User.objects.select_for_update(no_key=True).filter(id=user_id).first()
+    if person is None:
+        raise NotFound("There is no such person.")
+    if person.erased_at is None:
+        person.name, person.email, person.is_active, person.erased_at = ERASED_NAME, None, False, now
+        person.bio = person.avatar = person.country = person.timezone = ""
+        person.set_unusable_password()
+        person.save()
+        person_erased.send(User, user_id=person.id, erased_at=now)
         profile_changed.send(User, user=person)
     return person
 

@@ -27,8 +27,10 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
         return self.filter(shown | Q(owner_id=user_id) | (published & inside))
 
     def accepting(self, now: datetime) -> Self:
-        """Those that activity still counts in, by their dates: the stored status may lag a few seconds."""
-        return self.filter(cancelled_at=None, published_at__isnull=False, closes_at__gt=now)
+        """Those that activity still counts in, by their dates: the stored status may lag a few seconds. Once it says
+        completed the standings are frozen, and whoever asked for the time before that and then waited is too late."""
+        still_open = self.filter(cancelled_at=None, published_at__isnull=False, closes_at__gt=now)
+        return still_open.exclude(status=Status.COMPLETED)
 
     def with_status(self, status: Status, now: datetime) -> Self:
         """Those that `rules.status_at` puts there now; said in SQL so that the database can page through them."""

@@ -17,3 +17,7 @@ participant_left = Signal()
 
 rules_changed = Signal()
 """``competition: Competition, changed_at: datetime``: it counts other days or scores differently. It is locked."""
+
+competition_completed = Signal()
+"""``competition: Competition, completed_at: datetime``: its grace is over, nothing counts in it any more. It is locked;
+sent once."""

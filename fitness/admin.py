@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from config.core.admin import ReadOnly
-from fitness.models import Activity
+from fitness.models import Activity, SupersededActivity
 
 
 @admin.register(Activity)
@@ -16,6 +16,14 @@ class ActivityAdmin(ReadOnly):
         "active_seconds",
         "synced_at",
     )
+    list_filter = ("source",)
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)
+
+
+@admin.register(SupersededActivity)
+class SupersededActivityAdmin(ReadOnly):
+    list_display = ("user", "day", "source", "steps", "distance_mm", "synced_at", "superseded_at")
     list_filter = ("source",)
     search_fields = ("user__name", "user__email")
     list_select_related = ("user",)

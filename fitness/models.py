@@ -39,3 +39,28 @@ class Activity(models.Model):
     @property
     def totals(self) -> Totals:
         return Totals(self.steps, self.distance_mm, self.energy_cal, self.active_seconds)
+
+
+class SupersededActivity(models.Model):
+    """What an activity said before a later reading replaced it, kept where a finished competition counted it: so that
+    its final standings can be worked out again from what had arrived in time.
+
+    It was true from ``synced_at`` until ``superseded_at``, which is exclusive.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="superseded_activities")
+    day = models.DateField()
+    source = models.CharField(max_length=16, choices=[(source.value, source.value) for source in Source])
+    steps = models.BigIntegerField()
+    distance_mm = models.BigIntegerField()
+    energy_cal = models.BigIntegerField()
+    active_seconds = models.BigIntegerField()
+    synced_at = models.DateTimeField()
+    superseded_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "superseded activities"
+        indexes = [models.Index(fields=["user", "day"], name="superseded_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.day} by {self.source} until {self.superseded_at}"

@@ -1,4 +1,4 @@
-"""Joining and new rules count the activity that is there already; one line each."""
+"""Joining and new rules count the activity that is there already, erasing removes it; one line each."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.dispatch import receiver
 
+from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
-from fitness.services import count_activity
+from fitness.services import count_activity, forget_activity
 
 
 @receiver(participants_joined)
@@ -20,3 +21,8 @@ def count_what_is_there(competition: Competition, user_ids: Sequence[UUID], join
 @receiver(rules_changed)
 def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None:
     count_activity(competitions=[competition], user_ids=None, now=changed_at)
+
+
+@receiver(person_erased)
+def forget(user_id: UUID, **_: Any) -> None:
+    forget_activity(user_id=user_id)

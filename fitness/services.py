@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.services import lock_people
 from competitions.models import Competition
 from competitions.queries import competitions_counting, held
 from competitions.rules import ScoreSource
-from fitness.models import Activity
-from fitness.queries import totals_in
+from fitness.models import Activity, SupersededActivity
+from fitness.queries import totals_in, turn_of
 from fitness.rules import Reading, Source
 from fitness.signals import activity_stored
 from leaderboards.scoring import Totals
@@ -43,10 +43,21 @@ def sync_activities(*, readings: Sequence[Reading], now: datetime) -> SyncResult
     changed = {key: totals for key, totals in stored.items() if before.get(key) != totals}
     competitions = _counting(readings, people, now)
     if changed:
-        _upsert(changed, now)
-        count_activity(competitions=competitions, user_ids=people, now=now)
+        turn = turn_of(people, {day for _, day, _ in changed}, now)
+        competitions = [competition for competition in competitions if competition.closes_at > turn.at]
+        if turn.some_closed and before.keys() & changed.keys():
+            _keep_superseded(changed.keys() & before.keys(), turn.at)
+        _upsert(changed, turn.at)
+        count_activity(competitions=competitions, user_ids=people, now=turn.at)
         activity_stored.send(Activity, user_ids=people)
     return SyncResult(accepted, len(readings) - accepted, [competition.id for competition in competitions])
+
+
+@transaction.atomic
+def forget_activity(*, user_id: UUID) -> None:
+    """Of a person who is erased; finished standings keep the sums, under an id that means nobody any more."""
+    Activity.objects.filter(user_id=user_id).delete()
+    SupersededActivity.objects.filter(user_id=user_id).delete()
 
 
 def count_activity(*, competitions: Iterable[Competition], user_ids: Collection[UUID] | None, now: datetime) -> None:
@@ -71,6 +82,27 @@ def _takes(stored: dict[Key, Totals], reading: Reading) -> bool:
     larger = reading.totals.larger_of_each(known) if known else reading.totals
     stored[key] = larger
     return larger != known
+
+
+def _keep_superseded(keys: Collection[Key], superseded_at: datetime) -> None:
+    """Copies what is about to be replaced, as far as a competition that is closed by then has counted it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO fitness_supersededactivity
+                   (user_id, day, source, steps, distance_mm, energy_cal, active_seconds, synced_at, superseded_at)
+            SELECT a.user_id, a.day, a.source, a.steps, a.distance_mm, a.energy_cal, a.active_seconds, a.synced_at, %s
+              FROM fitness_activity a
+              JOIN unnest(%s::uuid[], %s::date[], %s::text[]) AS replaced (user_id, day, source)
+                   USING (user_id, day, source)
+             WHERE EXISTS (
+                   SELECT 1 FROM competitions_participant p JOIN competitions_competition c ON c.id = p.competition_id
+                    WHERE p.user_id = a.user_id AND p.left_at IS NULL AND a.day BETWEEN c.starts_on AND c.last_on
+                      AND c.cancelled_at IS NULL AND c.score_source <> 'reported'
+                      AND c.closes_at <= %s AND a.synced_at < c.closes_at)
+            """,
+            [superseded_at, *map(list, zip(*keys, strict=True)), superseded_at],
+        )
 
 
 def _upsert(changed: dict[Key, Totals], now: datetime) -> None:

@@ -1,7 +1,11 @@
+import json
+
 from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from config.core.admin import ReadOnly
-from leaderboards.models import Board, Standing
+from leaderboards.models import Board, FinalStandings, Standing
 
 
 @admin.register(Board)
@@ -18,3 +22,27 @@ class StandingAdmin(ReadOnly):
     list_filter = ("on_board", "competition__status")
     search_fields = ("user__name", "user__email", "competition__name")
     list_select_related = ("user", "competition")
+
+
+@admin.register(FinalStandings)
+class FinalStandingsAdmin(ReadOnly):
+    list_display = ("competition", "number", "frozen_at", "frozen_by", "reason", "digest")
+    list_filter = ("scoring_version",)
+    search_fields = ("competition__name", "digest")
+    list_select_related = ("competition", "frozen_by")
+    fields = (
+        "competition",
+        "number",
+        "frozen_at",
+        "frozen_by",
+        "reason",
+        "scoring_version",
+        "previous_digest",
+        "digest",
+        "readable",
+    )
+    readonly_fields = ("readable",)
+
+    @admin.display(description="document")
+    def readable(self, standings: FinalStandings) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(json.loads(standings.document), ensure_ascii=False, indent=2))

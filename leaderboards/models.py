@@ -1,10 +1,12 @@
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from competitions.models import Competition
+from leaderboards.documents import FinalRow, disqualified_in, rows_in
 from leaderboards.ranking import Placing
 from leaderboards.scoring import MAX_SCORE, Totals
 
@@ -48,7 +50,9 @@ class Standing(models.Model):
     score = models.BigIntegerField(default=0)
     reached_at = models.DateTimeField(help_text="When this score was reached; decides among equals.")
     joined_at = models.DateTimeField()
-    on_board = models.BooleanField(default=True, help_text="False for somebody who has left.")
+    adjustment_points = models.BigIntegerField(default=0, help_text="Added to the score by a correction.")
+    disqualified_reason = models.TextField(blank=True)
+    on_board = models.BooleanField(default=True, help_text="False for somebody who has left or is disqualified.")
     version = models.BigIntegerField(help_text="The board's version that this row last changed in.")
     last_synced_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField()
@@ -95,3 +99,57 @@ class Standing(models.Model):
     @property
     def placing(self) -> Placing:
         return Placing(self.user_id, self.score, self.reached_at, self.joined_at)
+
+
+class FinalStandings(models.Model):
+    """A competition's standings as they were frozen: number 1 by the clock, each further one a correction with an
+    author and a reason. PostgreSQL refuses to change, delete or truncate them.
+
+    ``document`` is canonical JSON (`documents` says of what), ``digest`` the SHA-256 of its UTF-8 bytes in hex. Every
+    document holds the digest of the one before it, so none can be exchanged unnoticed.
+    """
+
+    competition = models.ForeignKey(Competition, models.PROTECT, related_name="final_standings")
+    number = models.PositiveIntegerField()
+    document = models.TextField()
+    digest = models.CharField(max_length=64)
+    previous_digest = models.CharField(max_length=64, blank=True)
+    scoring_version = models.PositiveIntegerField()
+    frozen_at = models.DateTimeField()
+    frozen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty: the clock.",
+    )
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["competition", "number"]
+        verbose_name_plural = "final standings"
+        constraints = [
+            models.UniqueConstraint(fields=["competition", "number"], name="final_standings_once_per_number"),
+            models.CheckConstraint(
+                condition=Q(number=1, previous_digest="") | (Q(number__gt=1) & ~Q(previous_digest="")),
+                name="final_standings_chained",
+            ),
+            models.CheckConstraint(
+                condition=Q(number=1, reason="") | (Q(number__gt=1, frozen_by__isnull=False) & ~Q(reason="")),
+                name="final_standings_correction_signed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"standings {self.number} of {self.competition_id}"
+
+    @cached_property
+    def rows(self) -> tuple[FinalRow, ...]:
+        """Best first."""
+        return rows_in(self.document)
+
+    @cached_property
+    def disqualified(self) -> dict[UUID, str]:
+        """Who, and why."""
+        return disqualified_in(self.document)

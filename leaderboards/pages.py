@@ -69,6 +69,7 @@ def board_page_view(request: HttpRequest, competition_id: str) -> HttpResponse:
         "total": f"{page.total:,}",
         "updated": words.moment_in_words(datetime.fromisoformat(page.updated_at), competition),
         "rules": [f"Counting {words.counted_in_words(competition)}.", words.TIE_WORDS[TieRule(competition.tie_rule)]],
+        "final": words.final_in_words(competition),
         "unit": words.UNITS[Metric(competition.metric)],
         "aside": "steps" if competition.metric == Metric.DISTANCE else "distance",
         "ticket": ticket_for_board(competition.id, now),

@@ -22,13 +22,14 @@ from config.core.json import dump_json
 from config.core.metrics import BOARD_READS
 from config.core.redis import RedisError
 from leaderboards import mirror
-from leaderboards.models import Board, Standing
+from leaderboards.models import Board, FinalStandings, Standing
 from leaderboards.ranking import ranks_of
 from leaderboards.rows import row_of, wire_time
 
 log = structlog.get_logger(__name__)
 
 _MIRROR_TRIES = 3
+_STANDINGS_WORDS = {Status.ENDED: "provisional", Status.COMPLETED: "final"}
 _pages = Cached("board", ttl_seconds=60)
 
 
@@ -128,7 +129,7 @@ def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage
 
 def _from_postgresql(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
     """One statement, and so one snapshot: rows, their ranks, how many there are, and the board's version."""
-    standings = _in_board_order(competition.id).select_related("user", "competition__board")
+    standings = standings_in_board_order(competition.id).select_related("user", "competition__board")
     counted = standings.annotate(total=Window(Count("*")), rank=Window(Rank(), order_by=F("score").desc()))
     found: list[Any] = list(counted[offset : offset + limit])
     total = found[0].total if found else standings.count()
@@ -144,14 +145,14 @@ def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, a
     return [row | {"rank": rank} for row, rank in zip(rows, ranks, strict=True)]
 
 
-def _in_board_order(competition_id: UUID) -> QuerySet[Standing]:
+def standings_in_board_order(competition_id: UUID) -> QuerySet[Standing]:
     """`ranking`'s order, said in SQL."""
     on_board = Standing.objects.filter(competition_id=competition_id, on_board=True)
     return on_board.order_by("-score", "reached_at", "joined_at", "user_id")
 
 
 def _offset_around(competition_id: UUID, user_id: UUID, limit: int) -> int:
-    standings = _in_board_order(competition_id)
+    standings = standings_in_board_order(competition_id)
     standing = standings.filter(user_id=user_id).first()
     if standing is None:
         raise NotFound("This person is not on the board.")
@@ -201,6 +202,25 @@ def competitions_won(user_id: UUID, now: datetime) -> int:
     completed = Competition.objects.all().with_status(Status.COMPLETED, now)
     standings = standings_of_person(user_id).filter(score__gt=0, competition__in=completed)
     return sum(rank_of(standing) == 1 for standing in standings)
+
+
+def standings_now(competition: Competition, now: datetime) -> tuple[str, datetime | None]:
+    """``live``, ``provisional`` (late phones may still send, or it was cancelled) or ``final``, and since or from when
+    they are final: None where they never will be."""
+    status = competition.status_at(now)
+    if status in (Status.DRAFT, Status.CANCELLED):
+        return ("live" if status == Status.DRAFT else "provisional"), None
+    return _STANDINGS_WORDS.get(status, "live"), competition.closes_at
+
+
+def final_standings(competition_id: UUID) -> FinalStandings | None:
+    """The newest that were frozen: what prizes go by. None before the grace is over."""
+    return final_standings_history(competition_id).last()
+
+
+def final_standings_history(competition_id: UUID) -> QuerySet[FinalStandings]:
+    """All that were frozen, the first one first; each further one is a correction."""
+    return FinalStandings.objects.filter(competition_id=competition_id).order_by("number")
 
 
 def board_versions(competition_ids: Iterable[UUID]) -> dict[UUID, int]:

@@ -12,13 +12,14 @@ from accounts.models import User
 from accounts.signals import profile_changed
 from competitions.models import Competition
 from competitions.signals import (
+    competition_completed,
     competition_created,
     competition_deleted,
     participant_left,
     participants_joined,
     rules_changed,
 )
-from leaderboards import services
+from leaderboards import services, settling
 from leaderboards.models import Board
 
 
@@ -45,6 +46,11 @@ def take_off_board(competition: Competition, user_id: UUID, left_at: datetime, *
 @receiver(rules_changed)
 def score_anew(competition: Competition, changed_at: datetime, **_: Any) -> None:
     services.rescore_competition(competition=competition, now=changed_at)
+
+
+@receiver(competition_completed)
+def freeze(competition: Competition, completed_at: datetime, **_: Any) -> None:
+    settling.freeze_standings(competition=competition, now=completed_at)
 
 
 @receiver(profile_changed)

@@ -11,6 +11,11 @@ MAX_SCORE = 2**53 - 1
 """Redis keeps scores as doubles, and every JavaScript client reads them as such: exact up to here."""
 
 
+SCORING_VERSION = 1
+"""Frozen standings say which of these they were made with. Raise it with every change below that gives any totals
+another score, or rows another order, and keep what the checks of older standings need."""
+
+
 @dataclass(frozen=True)
 class Totals:
     """What somebody did in some span, in whole base units.
@@ -60,6 +65,11 @@ def score_of(totals: Totals, metric: str, weights: Mapping[str, str]) -> int:
         case Metric.WEIGHTED:
             points = int(_weighted(totals, weights))
     return min(points, MAX_SCORE)
+
+
+def adjusted_score(points: int, adjustment: int) -> int:
+    """With a correction's points, which may be negative; never below zero."""
+    return min(max(0, points + adjustment), MAX_SCORE)
 
 
 def _weighted(totals: Totals, weights: Mapping[str, str]) -> Fraction:

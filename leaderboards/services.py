@@ -20,8 +20,8 @@ from config.core.metrics import MIRROR_FAILURES
 from config.core.redis import RedisError
 from leaderboards import mirror
 from leaderboards.announce import announce_boards
-from leaderboards.models import Board, Standing
-from leaderboards.scoring import Totals, counted_totals, score_of
+from leaderboards.models import Board, FinalStandings, Standing
+from leaderboards.scoring import Totals, adjusted_score, counted_totals, score_of
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,8 @@ def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[
     if competition.score_source == ScoreSource.SYNCED:
         raise OnlySyncedCounts
     status = competition.status_at(now)
-    if status in (Status.COMPLETED, Status.CANCELLED):
+    frozen = competition.status == Status.COMPLETED  # while this report, sent in time, waited for its turn
+    if frozen or status in (Status.COMPLETED, Status.CANCELLED):
         raise CompetitionOver
     if status in (Status.DRAFT, Status.UPCOMING):
         raise NotStarted
@@ -89,7 +90,8 @@ def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[
 
 @transaction.atomic
 def open_standings(*, competition: Competition, user_ids: Sequence[UUID], joined_at: datetime) -> None:
-    """Puts people on the board, at zero or where they left it."""
+    """Puts people on the board, at zero or where they left it. Raises CompetitionOver once it is frozen."""
+    _refuse_if_frozen(competition.id)
     known = {standing.user_id: standing for standing in _on_and_off(competition.id, user_ids)}
     opened = []
     for user_id in user_ids:
@@ -101,7 +103,8 @@ def open_standings(*, competition: Competition, user_ids: Sequence[UUID], joined
 
 @transaction.atomic
 def close_standing(*, competition: Competition, user_id: UUID, left_at: datetime) -> None:
-    """Takes somebody off the board."""
+    """Takes somebody off the board. Raises CompetitionOver once it is frozen."""
+    _refuse_if_frozen(competition.id)
     standings = list(_on_and_off(competition.id, [user_id]))
     for standing in standings:
         standing.on_board = False
@@ -119,6 +122,16 @@ def rescore_competition(*, competition: Competition, now: datetime) -> None:
 
 
 @transaction.atomic
+def correct_rows(*, standings: Sequence[Standing], now: datetime) -> None:
+    """Shows standings whose adjustment or disqualification was changed. A correction says what would have been right
+    all along, so ``reached_at`` stays, and taking it back leaves everything as it was."""
+    for standing in standings:
+        standing.score = _count(standing)
+        standing.on_board = not standing.disqualified_reason
+    _save(standings, now)
+
+
+@transaction.atomic
 def redraw_person(*, user_id: UUID, now: datetime) -> None:
     """Shows a new name or picture on every board the person stands on. Only the version moves: the scores may be
     somebody else's to change at this moment."""
@@ -127,6 +140,12 @@ def redraw_person(*, user_id: UUID, now: datetime) -> None:
     board = Board.objects.filter(competition_id=OuterRef("competition_id"))
     standings.update(version=Subquery(board.values("version")), updated_at=now)
     _show_on_commit(versions)
+
+
+def _refuse_if_frozen(competition_id: UUID) -> None:
+    """Whoever joins or leaves holds the competition's row, as a freeze does, so this sees one that came first."""
+    if FinalStandings.objects.filter(competition_id=competition_id).exists():
+        raise CompetitionOver
 
 
 def _standings_of(totals: Sequence[Total]) -> dict[tuple[UUID, UUID], Standing]:
@@ -156,13 +175,19 @@ def _set_reported(standing: Standing, totals: Totals) -> None:
 
 
 def _rescore(standing: Standing, now: datetime) -> None:
+    score = _count(standing)
+    if score != standing.score:
+        standing.score, standing.reached_at = score, now
+
+
+def _count(standing: Standing) -> int:
+    """Sets the totals that the rules count, and says their score with its correction."""
     competition = standing.competition
     counted = counted_totals(competition.score_source, standing.synced, standing.reported)
     standing.steps, standing.distance_mm = counted.steps, counted.distance_mm
     standing.energy_cal, standing.active_seconds = counted.energy_cal, counted.active_seconds
-    score = score_of(counted, competition.metric, competition.weights)
-    if score != standing.score:
-        standing.score, standing.reached_at = score, now
+    points = score_of(counted, competition.metric, competition.weights)
+    return adjusted_score(points, standing.adjustment_points)
 
 
 def _save(standings: Sequence[Standing], now: datetime) -> None:

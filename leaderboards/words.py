@@ -101,7 +101,11 @@ def counted_in_words(competition: Competition) -> str:
 def run_of(competition: Competition, now: datetime) -> Run:
     status = competition.status_at(now)
     span, gone = competition.end_at - competition.start_at, now - competition.start_at
-    until = {Status.UPCOMING: competition.start_at, Status.ACTIVE: competition.end_at}.get(status)
+    until = {
+        Status.UPCOMING: competition.start_at,
+        Status.ACTIVE: competition.end_at,
+        Status.ENDED: competition.closes_at,
+    }.get(status)
     days = (competition.last_on - competition.starts_on).days + 1
     today = now.astimezone(ZoneInfo(competition.timezone)).date()
     return Run(
@@ -140,6 +144,12 @@ def dates_in_words(competition: Competition) -> str:
 def moment_in_words(moment: datetime, competition: Competition) -> str:
     local = moment.astimezone(ZoneInfo(competition.timezone))
     return f"{_day(local)}, {local:%H:%M:%S}"
+
+
+def final_in_words(competition: Competition) -> str:
+    """When the standings become final, in the competition's zone."""
+    local = competition.closes_at.astimezone(ZoneInfo(competition.timezone))
+    return f"{_day(local)}, {local:%H:%M}"
 
 
 def _day(day: date) -> str:

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -21,6 +23,21 @@ from config.core.redis import redis_client
 
 MakePerson = Callable[..., User]
 MakeCompetition = Callable[..., Competition]
+
+
+_NO_TRUNCATE = """
+SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname)
+  FROM pg_trigger WHERE tgname LIKE '%\\_no\\_truncate'
+"""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Tests that commit are cleared away by TRUNCATE, which append-only tables refuse."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(_NO_TRUNCATE)
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import Q
 
@@ -15,8 +15,10 @@ from competitions import rules
 from competitions.models import Competition, Seat, StatusMove
 from competitions.queries import lock_rules
 from competitions.services.places import give_back_taken, release_reserved
-from competitions.signals import competition_created, competition_deleted, rules_changed
+from competitions.signals import competition_completed, competition_created, competition_deleted, rules_changed
 from config.core.errors import Conflict, Invalid, NotFound
+
+log = structlog.get_logger(__name__)
 
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that looks like something else
 
@@ -72,6 +74,8 @@ def create_competition(
     competition.save(force_insert=True)
     _record_move(competition, "", owner, now)
     competition_created.send(Competition, competition=competition)
+    if competition.status == rules.Status.COMPLETED:  # about the past, and without a grace
+        competition_completed.send(Competition, competition=competition, completed_at=now)
     return competition
 
 
@@ -144,7 +148,7 @@ def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Comp
     AlreadyEnded."""
     competition = lock_competition(competition_id)
     status = competition.status_at(now)
-    if status in (rules.Status.ENDED, rules.Status.COMPLETED):
+    if status in (rules.Status.ENDED, rules.Status.COMPLETED) or competition.status == rules.Status.COMPLETED:
         raise AlreadyEnded
     if status != rules.Status.CANCELLED:
         competition.cancelled_at = now
@@ -167,9 +171,17 @@ def delete_competition(*, competition_id: UUID, now: datetime) -> None:
     competition_deleted.send(Competition, competition_id=competition_id)
 
 
+@transaction.atomic
+def move_status(*, competition_id: UUID, now: datetime) -> Competition:
+    """The competition, locked as by `lock_competition`, with its stored status where the dates say. Raises NotFound."""
+    competition = lock_competition(competition_id)
+    _follow_the_clock(competition, None, now)
+    return competition
+
+
 def move_statuses(*, now: datetime) -> int:
     """Brings every stored status to where the dates say it is. Says how many moved. Safe to run at any time, from
-    several processes at once."""
+    several processes at once. One that cannot be moved is logged and tried again by the next run."""
     due = (
         Q(status="upcoming", start_at__lte=now)
         | Q(status="active", end_at__lte=now)
@@ -177,20 +189,28 @@ def move_statuses(*, now: datetime) -> int:
     )
     moved = 0
     for competition_id in Competition.objects.filter(due).values_list("id", flat=True):
-        with suppress(NotFound), transaction.atomic():  # deleted meanwhile
-            moved += _follow_the_clock(lock_competition(competition_id), None, now)
+        try:
+            with transaction.atomic():
+                moved += _follow_the_clock(lock_competition(competition_id), None, now)
+        except NotFound:
+            continue  # deleted meanwhile
+        except Exception:  # whatever listens to a completion may fail, and the other competitions must go on
+            log.exception("competition_not_moved", competition_id=str(competition_id))
     return moved
 
 
 def _follow_the_clock(competition: Competition, by: User | None, now: datetime) -> bool:
     """Stores and records the status that the dates give; every status passed on the way is a move of its own only
-    if somebody could have seen it, so a server that slept over the start records one move, not two."""
+    if somebody could have seen it, so a server that slept over the start records one move, not two. Completed is for
+    good: whoever read the clock before that and then waited for the lock does not turn it back."""
     before, after = competition.status, competition.status_at(now).value
-    if before == after:
+    if after == before or before == rules.Status.COMPLETED:
         return False
     competition.status = after
     competition.save(update_fields=["status", "updated_at"])
     _record_move(competition, before, by, now)
+    if after == rules.Status.COMPLETED:
+        competition_completed.send(Competition, competition=competition, completed_at=now)
     return True
 
 

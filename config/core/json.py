@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from django.utils.functional import Promise
 
+_MOST_EXACT = 2**53 - 1
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
 
@@ -24,6 +25,31 @@ def _exact(value: Any) -> Any:
     if isinstance(value, Promise):
         return str(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def canonical_json(value: Any) -> str:
+    """The one text that RFC 8785 gives objects, arrays, strings, integers, booleans and null, so that everybody who has
+    the value computes the same digest. Raises TypeError for anything else, above all for fractions, and ValueError for
+    integers that not every reader holds exactly and for half characters."""
+    text = json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"))
+    text.encode()  # raises for half characters
+    return text
+
+
+def _ordered(value: Any) -> Any:
+    """The same with every object's keys in the order of their UTF-16 code units, which is the RFC's."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) > _MOST_EXACT:
+            raise ValueError(f"{value} is not exact in every reader of JSON")
+        return value
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+        return {name: _ordered(value[name]) for name in names}
+    raise TypeError(f"{type(value).__name__} has no canonical JSON")
 
 
 def load_json(text: bytes) -> Any:

@@ -36,6 +36,13 @@ class BoardAnswer(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
     epoch = serializers.UUIDField()
     version = serializers.IntegerField()
+    standings = serializers.ChoiceField(
+        choices=["live", "provisional", "final"],
+        help_text="Provisional: the competition is over, late data may still arrive. Final: nothing changes any more.",
+    )
+    final_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since or from when they are final; null if they never will be."
+    )
 
 
 class ReportBody(serializers.Serializer[Any]):

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -28,13 +29,13 @@ class BoardView(APIView):
     @extend_schema(parameters=[BoardQuery], responses=BoardAnswer)
     def get(self, request: Request, competition_id: str) -> Response:
         """A page of the board, best first, or a window around somebody."""
-        query = query_of(request, BoardQuery)
+        query, now = query_of(request, BoardQuery), timezone.now()
         board = queries.access_board(caller(request), uuid_of(competition_id))
         if around := query.get("around"):
             page = queries.board_around(board, person_named(request, around), limit=query["limit"])
         else:
             page = queries.board_page(board, offset=query["offset"], limit=query["limit"])
-        return success(board_answer(page))
+        return success(board_answer(page, board, now))
 
 
 class RankView(APIView):
@@ -96,7 +97,8 @@ class MyCompetitionsView(APIView):
         return paginated(request, rows, limit=limit, offset=offset, total=standings.count())
 
 
-def board_answer(page: queries.BoardPage) -> dict[str, Any]:
+def board_answer(page: queries.BoardPage, competition: Competition, now: datetime) -> dict[str, Any]:
+    standings, final_at = queries.standings_now(competition, now)
     return {
         "competition_id": page.competition_id,
         "entries": page.entries,
@@ -104,6 +106,8 @@ def board_answer(page: queries.BoardPage) -> dict[str, Any]:
         "updated_at": page.updated_at,
         "epoch": page.epoch,
         "version": page.version,
+        "standings": standings,
+        "final_at": final_at,
     }
 
 

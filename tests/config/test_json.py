@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.core.json import UnreadableJSON, dump_json, load_json
+from config.core.json import UnreadableJSON, canonical_json, dump_json, load_json
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,62 @@ values = st.recursive(
 @given(values)
 def test_whatever_was_written_is_read_again(value: Any) -> None:
     assert load_json(dump_json(value)) == value == json.loads(dump_json(value))
+
+
+exact = st.one_of(st.none(), st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.text())
+documents = st.recursive(
+    exact,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)),
+    max_leaves=20,
+)
+
+
+@given(documents)
+def test_canonical_json_says_the_same_in_one_way_only(value: Any) -> None:
+    text = canonical_json(value)
+    assert json.loads(text) == value
+    assert canonical_json(json.loads(text)) == text
+    assert "\n" not in text
+
+
+@given(st.dictionaries(st.text(), st.integers(0, 9)))
+def test_canonical_json_has_its_keys_in_the_order_of_their_utf_16(value: dict[str, int]) -> None:
+    keys = [key.encode("utf-16-be") for key in json.loads(canonical_json(value))]
+    assert keys == sorted(keys)
+    assert canonical_json(dict(reversed(value.items()))) == canonical_json(value)
+
+
+def test_canonical_json_is_the_text_of_the_rfc() -> None:
+    # RFC 8785, 3.2.3, with its numbers left out; the smiley's surrogates come before the Hebrew letter.
+    value = {
+        "\u20ac": "Euro Sign",
+        "\r": "Carriage Return",
+        "\ufb33": "Hebrew Letter Dalet With Dagesh",
+        "1": "One",
+        "\U0001f600": "Emoji: Grinning Face",
+        "\u0080": "Control",
+        "\u00f6": "Latin Small Letter O With Diaeresis",
+    }
+    assert list(json.loads(canonical_json(value)).values()) == [
+        "Carriage Return",
+        "One",
+        "Control",
+        "Latin Small Letter O With Diaeresis",
+        "Euro Sign",
+        "Emoji: Grinning Face",
+        "Hebrew Letter Dalet With Dagesh",
+    ]
+    assert canonical_json('\u20ac$\u000f\nA\'B"\\\\"/') == '"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'
+    assert canonical_json({"b": [True, None], "a": -1}) == '{"a":-1,"b":[true,null]}'
+
+
+@pytest.mark.parametrize("value", [1.0, Decimal(1), {"a": [0.5]}, {1: "a"}, date(2026, 6, 1), {1, 2}, b"x"])
+def test_canonical_json_refuses_what_has_more_than_one_text(value: Any) -> None:
+    with pytest.raises(TypeError):
+        canonical_json(value)
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), "\ud800", {"\udc00": 1}])
+def test_canonical_json_refuses_what_not_every_reader_holds(value: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of Python's own encoder, too
+        canonical_json(value)

@@ -1,0 +1,197 @@
+"""From a board to the standings that stay: freezing them once the grace is over, and correcting them with a name to it.
+
+Whoever freezes or corrects holds the competition's rules alone (`lock_competition`), so no sync and no report lands
+between what is read and what is written.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import User
+from competitions.models import Competition
+from competitions.rules import Status
+from competitions.services.lifecycle import move_status
+from config.core.errors import Conflict, Invalid
+from config.core.json import canonical_json
+from leaderboards.documents import FinalRow, moment, standings_document
+from leaderboards.models import FinalStandings, Standing
+from leaderboards.queries import final_standings, standings_in_board_order
+from leaderboards.ranking import ranks_of
+from leaderboards.rows import wire_time
+from leaderboards.scoring import MAX_SCORE, SCORING_VERSION
+from leaderboards.services import correct_rows
+
+
+class StandingsNotFinal(Conflict):
+    message = "The standings are not final yet."
+
+
+class NeverFinal(Conflict):
+    message = "A draft or a cancelled competition has no final standings."
+
+
+@transaction.atomic
+def settle_competition(*, competition_id: UUID, now: datetime) -> FinalStandings:
+    """The newest final standings, frozen now if nobody did so before. A second time changes nothing.
+
+    Raises NotFound, NeverFinal, StandingsNotFinal, which says from when they will be.
+    """
+    competition = move_status(competition_id=competition_id, now=now)
+    if competition.status in (Status.DRAFT, Status.CANCELLED):
+        raise NeverFinal
+    if competition.status != Status.COMPLETED:
+        raise StandingsNotFinal(f"The standings are final from {wire_time(competition.closes_at)} on.")
+    return freeze_standings(competition=competition, now=now)
+
+
+def freeze_standings(*, competition: Competition, now: datetime) -> FinalStandings:
+    """Number 1, by the clock. Inside a transaction that holds the completed competition locked. A second time changes
+    nothing, and says the newest."""
+    return final_standings(competition.id) or _freeze(competition, None, None, "", now)
+
+
+@transaction.atomic
+def correct_standings(
+    *,
+    competition_id: UUID,
+    by: User,
+    reason: str,
+    disqualify: Collection[UUID] = (),
+    reinstate: Collection[UUID] = (),
+    adjust: Mapping[UUID, int] | None = None,
+    now: datetime,
+) -> FinalStandings:
+    """Freezes the standings anew, with an author and a reason, and shows them on the board.
+
+    ``disqualify`` takes people off, ``reinstate`` puts the disqualified back, ``adjust`` says how many points more (or,
+    negative, fewer) than their totals make somebody has: not in addition to an earlier adjustment, but instead of it.
+    Raises NotFound, NeverFinal, StandingsNotFinal, and Invalid for a blank reason, for nothing to do, and for people of
+    whom it cannot be said.
+    """
+    before = settle_competition(competition_id=competition_id, now=now)
+    adjustments = dict(adjust or {})
+    _refuse_unclear(reason, disqualify, reinstate, adjustments)
+    named = {*disqualify, *reinstate, *adjustments}
+    found = Standing.objects.filter(competition_id=competition_id, user_id__in=named).select_related("competition")
+    standings = {standing.user_id: standing for standing in found}
+    _refuse_strangers(standings, disqualify, reinstate, adjustments)
+    for user_id, standing in standings.items():
+        if user_id in disqualify:
+            standing.disqualified_reason = reason.strip()
+        elif user_id in reinstate:
+            standing.disqualified_reason = ""
+        standing.adjustment_points = adjustments.get(user_id, standing.adjustment_points)
+    correct_rows(standings=list(standings.values()), now=now)
+    return _freeze(before.competition, before, by, reason.strip(), now)
+
+
+def _refuse_unclear(
+    reason: str, disqualify: Collection[UUID], reinstate: Collection[UUID], adjust: Mapping[UUID, int]
+) -> None:
+    errors: dict[str, list[str]] = {}
+    if not reason.strip():
+        errors["reason"] = ["Say why, for whoever asks later."]
+    if not (disqualify or reinstate or adjust):
+        errors["disqualify"] = ["Name somebody to disqualify, to reinstate or to adjust."]
+    if both := set(disqualify) & set(reinstate):
+        errors["reinstate"] = [f"{_listed(both)} cannot be disqualified and reinstated at once."]
+    if any(abs(points) > MAX_SCORE for points in adjust.values()):
+        errors["adjust"] = [f"Adjust by {MAX_SCORE} points at most."]
+    if errors:
+        raise Invalid(details=errors)
+
+
+def _refuse_strangers(
+    standings: Mapping[UUID, Standing],
+    disqualify: Collection[UUID],
+    reinstate: Collection[UUID],
+    adjust: Mapping[UUID, int],
+) -> None:
+    on_board = {user_id for user_id, standing in standings.items() if standing.on_board}
+    disqualified = {user_id for user_id, standing in standings.items() if standing.disqualified_reason}
+    complaints = {
+        "disqualify": (set(disqualify) - on_board, "not on the board"),
+        "reinstate": (set(reinstate) - disqualified, "not disqualified"),
+        "adjust": (set(adjust) - on_board - set(reinstate), "not on the board"),
+    }
+    errors = {field: [f"{_listed(people)}: {why}."] for field, (people, why) in complaints.items() if people}
+    if errors:
+        raise Invalid(details=errors)
+
+
+def _listed(people: Iterable[UUID]) -> str:
+    return ", ".join(sorted(str(user_id) for user_id in people))
+
+
+def _freeze(
+    competition: Competition, before: FinalStandings | None, by: User | None, reason: str, now: datetime
+) -> FinalStandings:
+    number, previous = (before.number + 1, before.digest) if before else (1, "")
+    head = {
+        "competition": str(competition.id),
+        "number": number,
+        "previous": previous,
+        "scoring_version": SCORING_VERSION,
+        "frozen_at": moment(now),
+        "frozen_by": str(by.id) if by else None,
+        "reason": reason,
+    }
+    standings = list(standings_in_board_order(competition.id))
+    rows = _final_rows(standings, competition.tie_rule)
+    document = canonical_json(standings_document(head, _rules(competition), rows, _disqualified(competition.id)))
+    return FinalStandings.objects.create(
+        competition=competition,
+        number=number,
+        document=document,
+        digest=sha256(document.encode()).hexdigest(),
+        previous_digest=previous,
+        scoring_version=SCORING_VERSION,
+        frozen_at=now,
+        frozen_by=by,
+        reason=reason,
+    )
+
+
+def _rules(competition: Competition) -> dict[str, Any]:
+    """What decided who stands where, and what was at stake, as it was when the competition started."""
+    return {
+        "metric": competition.metric,
+        "weights": {name: str(weight) for name, weight in competition.weights.items()},
+        "score_source": competition.score_source,
+        "tie_rule": competition.tie_rule,
+        "timezone": competition.timezone,
+        "starts_at": moment(competition.start_at),
+        "ends_at": moment(competition.end_at),
+        "first_day": competition.starts_on.isoformat(),
+        "last_day": competition.last_on.isoformat(),
+        "closes_at": moment(competition.closes_at),
+        "currency": competition.currency,
+        "entry_fee_minor": competition.entry_fee_minor,
+        "prize_pool_minor": competition.prize_pool_minor,
+    }
+
+
+def _final_rows(standings: Sequence[Standing], tie_rule: str) -> Iterable[FinalRow]:
+    ranks = ranks_of([standing.score for standing in standings], tie_rule, offset=0, above_first=0)
+    for rank, standing in zip(ranks, standings, strict=True):
+        yield FinalRow(
+            user_id=standing.user_id,
+            rank=rank,
+            score=standing.score,
+            reached_at=standing.reached_at,
+            joined_at=standing.joined_at,
+            synced=standing.synced,
+            reported=standing.reported,
+            counted=standing.totals,
+            adjustment_points=standing.adjustment_points,
+        )
+
+
+def _disqualified(competition_id: UUID) -> dict[UUID, str]:
+    disqualified = Standing.objects.filter(competition_id=competition_id).exclude(disqualified_reason="")
+    return dict(disqualified.order_by("user_id").values_list("user_id", "disqualified_reason"))

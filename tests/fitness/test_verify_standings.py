@@ -1,0 +1,322 @@
+"""manage.py verify_standings: final standings against the activity that they came from."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from io import StringIO
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from accounts.services import erase_person
+from competitions.models import Competition
+from competitions.services.enrolment import join_competition
+from config.core.json import canonical_json
+from fitness.models import Activity, SupersededActivity
+from fitness.rules import Reading, Source
+from fitness.services import sync_activities
+from fitness.verification import check_standings
+from leaderboards.models import FinalStandings, Standing
+from leaderboards.queries import board_page, final_standings
+from leaderboards.scoring import Totals
+from leaderboards.services import report_totals
+from leaderboards.settling import correct_standings, settle_competition
+
+pytestmark = pytest.mark.django_db
+MakeWalk = Callable[..., Competition]
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def make_walk(make_competition: Any) -> MakeWalk:
+    """A competition that ended yesterday, with these people in it."""
+
+    def make(*people: User, **fields: Any) -> Competition:
+        start = datetime.now(UTC) - timedelta(days=9)
+        usual = {"starts": -5, "ends": -1, "created_at": start}
+        walk: Competition = make_competition(**(usual | fields))
+        for someone in people:
+            join_competition(competition=walk, user_id=someone.id, join_code=None, now=start)
+        return walk
+
+    return make
+
+
+def sync(person: User, day: date, steps: int, at: datetime, source: Source = Source.FITBIT) -> list[UUID]:
+    readings = [Reading(person.id, source, day, Totals(steps=steps, distance_mm=steps * 700))]
+    return list(sync_activities(readings=readings, now=at).counted_in)
+
+
+def problems(walk: Competition) -> list[str]:
+    return [problem for check in check_standings(walk) for problem in check.problems]
+
+
+def plant(walk: Competition, *, change: Callable[[dict[str, Any]], Any], honest_digest: bool = True) -> None:
+    """Rewrites the first snapshot as somebody with all rights in PostgreSQL could."""
+    final = FinalStandings.objects.get(competition=walk, number=1)
+    document = json.loads(final.document)
+    change(document)
+    text = canonical_json(document)
+    digest = sha256(text.encode()).hexdigest() if honest_digest else final.digest
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "UPDATE leaderboards_finalstandings SET document = %s, digest = %s, scoring_version = %s WHERE id = %s",
+            [text, digest, document["scoring_version"], final.id],
+        )
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+
+def test_what_arrived_in_time_is_what_was_frozen(make_walk: MakeWalk, person: User, other: User) -> None:
+    walk = make_walk(person, other)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    sync(person, walk.starts_on, 1500, walk.start_at + SECOND)
+    sync(person, walk.starts_on, 1200, walk.start_at, Source.GARMIN)
+    sync(other, walk.last_on, 900, walk.closes_at - SECOND)
+    report_totals(competition=walk, user_id=other.id, reported={"steps": 2000}, now=walk.end_at)
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    [check] = check_standings(walk)
+    assert (check.number, check.participants, check.erased, check.problems) == (1, 2, [], [])
+    final = final_standings(walk.id)
+    assert final is not None
+    assert [(row.user_id, row.score) for row in final.rows] == [(other.id, 2000), (person.id, 1500)]
+
+
+def test_a_larger_value_that_comes_late_replaces_the_day_and_not_the_standings(
+    make_walk: MakeWalk, person: User
+) -> None:
+    walk = make_walk(person)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    final = settle_competition(competition_id=walk.id, now=walk.closes_at)
+    for steps in (5000, 7000):
+        assert sync(person, walk.starts_on, steps, walk.closes_at + steps * SECOND) == []
+    sync(person, walk.last_on, 300, walk.closes_at)
+    assert Activity.objects.get(user=person, day=walk.starts_on).steps == 7000
+    [kept] = SupersededActivity.objects.all()
+    assert (kept.steps, kept.superseded_at) == (1000, walk.closes_at + 5000 * SECOND)
+    assert [row.score for row in final.rows] == [1000]
+    assert problems(walk) == []
+
+
+def test_the_same_holds_when_the_freeze_itself_comes_late(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk(person)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    sync(person, walk.starts_on, 5000, walk.closes_at)
+    final = settle_competition(competition_id=walk.id, now=walk.closes_at + timedelta(days=1))
+    assert [row.score for row in final.rows] == [1000]
+    assert problems(walk) == []
+
+
+def test_each_of_two_competitions_has_its_own_cut(make_walk: MakeWalk, person: User) -> None:
+    early, late = make_walk(person, grace_hours=1), make_walk(person, grace_hours=20)
+    sync(person, early.starts_on, 1000, early.start_at)
+    assert sync(person, early.starts_on, 2000, early.closes_at) == [late.id]
+    sync(person, early.starts_on, 3000, late.closes_at)
+    scores = [settle_competition(competition_id=walk.id, now=walk.closes_at).rows[0].score for walk in (early, late)]
+    assert scores == [1000, 2000]
+    assert (problems(early), problems(late)) == ([], [])
+    assert SupersededActivity.objects.count() == 2
+
+
+def test_nothing_is_kept_while_a_competition_runs(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk(person)
+    for steps in (1000, 2000, 3000):
+        sync(person, walk.starts_on, steps, walk.start_at + steps * SECOND)
+    assert not SupersededActivity.objects.exists()
+
+
+moments = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(1, 9), st.sampled_from([-90, -2, -1, 0, 1, 90]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(syncs=st.lists(moments, max_size=25), frozen_after=st.integers(0, 100))
+def test_any_history_of_syncs_around_the_end_is_verified(
+    make_walk: MakeWalk, make_person: Any, syncs: list[tuple[int, int, int, int]], frozen_after: int
+) -> None:
+    people = [make_person(f"P{number}") for number in range(3)]
+    walk = make_walk(*people)
+    for who, day, steps, seconds in sorted(syncs, key=lambda one: one[3]):
+        sync(people[who], walk.starts_on + timedelta(days=day), steps, walk.closes_at + seconds * SECOND)
+    settle_competition(competition_id=walk.id, now=walk.closes_at + frozen_after * SECOND)
+    assert problems(walk) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_that_waited_while_the_standings_were_frozen_counts_as_late(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk(person)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    counted: list[list[UUID]] = []
+
+    def send_in_time() -> None:
+        counted.append(sync(person, walk.starts_on, 5000, walk.closes_at - SECOND))
+        connection.close()
+
+    phone = threading.Thread(target=send_in_time)
+    with transaction.atomic():
+        settle_competition(competition_id=walk.id, now=walk.closes_at)
+        phone.start()
+        wait_until_somebody_waits()
+    phone.join(30)
+    assert counted == [[]]
+    assert Standing.objects.get(competition=walk).score == 1000
+    assert Activity.objects.get(user=person).synced_at == walk.closes_at
+    assert problems(walk) == []
+
+
+def wait_until_somebody_waits() -> None:
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def test_a_sync_that_was_overtaken_by_a_later_one_comes_after_it(make_walk: MakeWalk, person: User) -> None:
+    """The later one, past the end, got the person's lock first; the standings are not frozen yet."""
+    walk = make_walk(person)
+    sync(person, walk.starts_on, 5000, walk.closes_at)
+    assert sync(person, walk.last_on, 100, walk.closes_at - SECOND) == []
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    assert Standing.objects.get(competition=walk).score == 0
+    assert problems(walk) == []
+
+
+def test_who_joins_late_brings_only_what_had_arrived_in_time(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk()
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    sync(person, walk.last_on, 5000, walk.closes_at)
+    join_competition(competition=walk, user_id=person.id, join_code=None, now=walk.start_at)
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    assert Standing.objects.get(competition=walk).score == 1000
+    assert problems(walk) == []
+
+
+def test_reported_totals_are_taken_as_frozen(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk(person, score_source="reported")
+    report_totals(competition=walk, user_id=person.id, reported={"steps": 70}, now=walk.end_at)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    assert problems(walk) == []
+
+
+def test_corrections_are_verified_with_their_chain(make_walk: MakeWalk, person: User, other: User, staff: User) -> None:
+    walk = make_walk(person, other, tie_rule="shared")
+    for someone in (person, other):
+        sync(someone, walk.starts_on, 1000, walk.start_at)
+    for asked in ({"adjust": {person.id: -5000}}, {"disqualify": [other.id]}, {"reinstate": [other.id]}):
+        correct_standings(competition_id=walk.id, by=staff, reason="why", now=walk.closes_at, **asked)
+    assert [check.number for check in check_standings(walk)] == [1, 2, 3, 4]
+    assert problems(walk) == []
+    plant(walk, change=lambda document: document["standings"][0].update(joined_at="2020-01-01T00:00:00.000000Z"))
+    found = check_standings(walk)
+    assert found[1].problems[0] == "the previous digest is not that of the standings before"
+
+
+def first(document: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = document["standings"][0]
+    return row
+
+
+WRONG: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda document: first(document).update(score=9), "has 9 points instead of 2000"),
+    (lambda document: first(document).update(rank=2), "has rank 2 instead of 1"),
+    (lambda document: document["standings"].reverse(), "stands at place 1, where"),
+    (lambda document: first(document).update(counted={**first(document)["counted"], "steps": 9}), "counted instead of"),
+    (lambda document: first(document)["synced"].update(steps=9999), "activity that arrived in time makes"),
+    (lambda document: first(document).update(user_id=str(uuid4())), "does not take part"),
+    (lambda document: document["standings"].pop(), "takes part and is not listed"),
+    (lambda document: document["disqualified"].append({"user_id": first(document)["user_id"]}), "more than once"),
+    (lambda document: document["rules"].update(tie_rule="shared"), "the rule tie_rule is not the competition's"),
+    (lambda document: document.update(number=7), "number is 7 in the document and 1 beside it"),
+    (lambda document: document.update(scoring_version=2), "made with scoring version 2, this server knows 1"),
+    (lambda document: document.update(format="other"), "the document is not pacesetter-standings/1"),
+    (lambda document: first(document).update(reached_at=7), "the document cannot be read"),
+    (lambda document: first(document).pop("synced"), "the document cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), WRONG)
+def test_a_planted_document_is_found_and_named(
+    make_walk: MakeWalk, person: User, other: User, change: Callable[[dict[str, Any]], Any], problem: str
+) -> None:
+    walk = make_walk(person, other)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    sync(other, walk.starts_on, 2000, walk.start_at)
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    plant(walk, change=change)
+    assert any(problem in found for found in problems(walk)), problems(walk)
+
+
+def test_a_digest_or_a_number_that_is_not_right_is_found(make_walk: MakeWalk, person: User, staff: User) -> None:
+    walk = make_walk(person)
+    correct_standings(competition_id=walk.id, by=staff, reason="why", adjust={person.id: 5}, now=walk.closes_at)
+    plant(walk, change=lambda document: document.update(reason="x"), honest_digest=False)
+    assert "the digest is not the document's" in problems(walk)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("DELETE FROM leaderboards_finalstandings WHERE number = 1")
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+    assert "number 1 is missing" in problems(walk)
+    with pytest.raises(CommandError):
+        call_command("verify_standings", stdout=StringIO())
+
+
+def test_erased_people_are_reported_and_fail_nothing(
+    make_walk: MakeWalk, person: User, other: User, now: datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk = make_walk(person, other)
+    sync(person, walk.starts_on, 1000, walk.start_at)
+    sync(other, walk.starts_on, 2000, walk.start_at)
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    sync(other, walk.starts_on, 3000, walk.closes_at)
+    erase_person(user_id=other.id, now=now)
+    assert not Activity.objects.filter(user=other).exists()
+    assert not SupersededActivity.objects.filter(user=other).exists()
+    call_command("verify_standings", "--json")
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["right"], row["erased"], row["problems"]) == (True, [str(other.id)], [])
+    assert [entry["user_name"] for entry in board_page(walk, offset=0, limit=9).entries] == [
+        "Former participant",
+        "Ada",
+    ]
+    plant(walk, change=lambda document: first(document).update(score=9))
+    assert problems(walk) != []
+
+
+def test_the_command_names_competition_number_and_person_and_fails(
+    make_walk: MakeWalk, person: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right, wrong = make_walk(person), make_walk(person)
+    for walk in (right, wrong):
+        settle_competition(competition_id=walk.id, now=walk.closes_at)
+    call_command("verify_standings")
+    plant(wrong, change=lambda document: first(document).update(score=9))
+    capsys.readouterr()
+    with pytest.raises(CommandError, match="1 final standings"):
+        call_command("verify_standings", "--json")
+    rows = {row["competition"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows[str(right.id)]["right"]
+    assert rows[str(wrong.id)]["number"] == 1
+    assert rows[str(wrong.id)]["problems"] == [f"{person.id} has 9 points instead of 0"]
+    call_command("verify_standings", str(right.id))
+
+
+def test_a_named_competition_without_final_standings_is_a_failure(
+    make_walk: MakeWalk, person: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("verify_standings")
+    for named, state in ((make_walk(person).id, "no final standings"), (uuid4(), "no such competition")):
+        with pytest.raises(CommandError):
+            call_command("verify_standings", str(named), "--json")
+        assert state in capsys.readouterr().out
