@@ -73,6 +73,7 @@ class Scope(models.TextChoices):
 
     ACTIVITY_WRITE = "activity:write", "sync activity for anybody"
     SCORES_WRITE = "scores:write", "report totals for anybody"
+    PRIZES_DISTRIBUTE = "prizes:distribute", "distribute prizes"
     OPERATIONS_READ = "operations:read", "read metrics and detailed health"
 
 

@@ -81,6 +81,9 @@ class Competition(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     entry_fee_minor = models.BigIntegerField(default=0, help_text="In the currency's minor unit.")
     prize_pool_minor = models.BigIntegerField(default=0, help_text="In the currency's minor unit.")
+    funded_minor = models.BigIntegerField(
+        default=0, editable=False, help_text="What of the pool a treasurer has confirmed to be there."
+    )
 
     status = models.CharField(max_length=10, choices=_choices(Status), default=Status.DRAFT, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -118,6 +121,10 @@ class Competition(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def prize_pool_funded(self) -> bool:
+        return self.funded_minor >= self.prize_pool_minor
 
     def status_at(self, now: datetime) -> Status:
         """Where it stands by its dates, whatever is stored."""

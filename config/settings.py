@@ -182,6 +182,18 @@ SIMPLE_JWT = {
     "BLACKLIST_AFTER_ROTATION": True,
 }
 
+# --- Money ------------------------------------------------------------------------------------------------------------
+
+PAYMENT_GATEWAY = ENV.payment_gateway
+# Whose webhooks are read; money that came in through one gateway goes back through it after another is chosen.
+GATEWAYS = {PAYMENT_GATEWAY, *(["sandbox"] if DEBUG else []), *(["stripe"] if ENV.STRIPE_WEBHOOK_SECRETS else [])}
+STRIPE_SECRET_KEY = ENV.STRIPE_SECRET_KEY
+STRIPE_WEBHOOK_SECRETS = ENV.STRIPE_WEBHOOK_SECRETS
+STRIPE_URL = ""  # Stripe's own
+APPROVAL_OVER = ENV.APPROVAL_OVER.by_currency
+PAYOUT_CAP = ENV.PAYOUT_CAP.by_currency
+STATEMENT_KEY = ENV.statement_key
+
 # --- The API ----------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

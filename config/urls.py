@@ -8,6 +8,7 @@ from config.api import health
 from config.api.profiles import ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
 from leaderboards.pages import board_page_view, boards_page_view
+from prizes.api.views import statement_key_view, webhook_view
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^auth/register/?$", RegisterView.as_view()),
@@ -16,6 +17,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("competitions.api.urls")),
     path("", include("leaderboards.api.urls")),
     path("", include("fitness.api.urls")),
+    path("", include("prizes.api.urls")),
 ]
 
 urlpatterns = [
@@ -29,6 +31,8 @@ urlpatterns = [
     re_path(r"^metrics/?$", health.metrics),
     re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),
+    re_path(r"^webhooks/(?P<gateway>[^/]+)/?$", webhook_view, name="webhook"),
+    re_path(r"^\.well-known/pacesetter-statement-key\.pem$", reading(statement_key_view), name="statement-key"),
     path("admin/", admin.site.urls),
     path("", reading(RedirectView.as_view(pattern_name="boards"))),
     re_path(r"", nothing_here),  # last: with DEBUG Django would answer with a page of its own

@@ -23,7 +23,7 @@ from config.core.metrics import BOARD_READS
 from config.core.redis import RedisError
 from leaderboards import mirror
 from leaderboards.models import Board, FinalStandings, Standing
-from leaderboards.ranking import ranks_of
+from leaderboards.ranking import Placing, ranks_of
 from leaderboards.rows import row_of, wire_time
 
 log = structlog.get_logger(__name__)
@@ -211,6 +211,13 @@ def standings_now(competition: Competition, now: datetime) -> tuple[str, datetim
     if status in (Status.DRAFT, Status.CANCELLED):
         return ("live" if status == Status.DRAFT else "provisional"), None
     return _STANDINGS_WORDS.get(status, "live"), competition.closes_at
+
+
+def placings_now(competition: Competition) -> list[tuple[int, Placing]]:
+    """Everybody on the board as it stands, best first, with their ranks."""
+    placings = [standing.placing for standing in standings_in_board_order(competition.id)]
+    ranks = ranks_of([placing.score for placing in placings], competition.tie_rule, offset=0, above_first=0)
+    return list(zip(ranks, placings, strict=True))
 
 
 def final_standings(competition_id: UUID) -> FinalStandings | None:

@@ -2,6 +2,6 @@ from django.apps import AppConfig
 
 
 class PrizesConfig(AppConfig):
-    """Prize plans: who gets how much. The ledger and the transfers are not built yet."""
+    """Prize plans, entry fees, the ledger, and money that is sent exactly once."""
 
     name = "prizes"

@@ -233,8 +233,8 @@ class CompetitionAnswer(serializers.Serializer[Competition]):
         return to_decimal(competition.prize_pool_minor, competition.currency)
 
     def get_prize_pool_funded(self, competition: Competition) -> bool:
-        """Whether a treasurer has confirmed the money. Nothing can be confirmed yet."""
-        return not (competition.prize_pool_minor or competition.entry_fee_minor)
+        """Whether a treasurer has confirmed the promised pool. Entry fees come on top as they are paid."""
+        return competition.prize_pool_funded
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_join_code(self, competition: Competition) -> str | None:

@@ -115,6 +115,8 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: dat
     occupied = competition.participant_count + competition.reserved_count
     if occupied and changes.keys() & {"entry_fee_minor", "currency"}:
         raise FeeFixed
+    if competition.funded_minor and "currency" in changes:
+        raise FeeFixed("Money for the pool has arrived already, so the currency stays as it is.")
     places = changes.get("max_participants")
     if places is not None and places < occupied:
         raise Invalid(details={"max_participants": ["More people than that take part or are paying already."]})

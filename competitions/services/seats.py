@@ -20,8 +20,8 @@ from competitions.services.enrolment import (
 )
 from competitions.services.places import lock_places, release_reserved
 
-SEAT_HOLD = timedelta(minutes=35)
-"""A little longer than the gateway's page lives (30 minutes), so that whoever pays at the last moment has the seat."""
+SEAT_HOLD = timedelta(hours=1)
+"""As long as the gateway's page lives. Stripe wants at least 30 minutes, also if it is opened at the second try."""
 
 
 @transaction.atomic

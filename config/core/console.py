@@ -2,9 +2,11 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
+from django.db import transaction
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -18,6 +20,15 @@ def progress(items: Iterable[Item], *, doing: str, total: int | None) -> Iterabl
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         yield from bar.track(items, total=total, description=doing)
+
+
+@contextmanager
+def rehearsed(*, dry_run: bool) -> Iterator[None]:
+    """Runs for real, in one transaction; of a dry run everything is taken back, so that what it shows is exactly what
+    would happen."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(dry_run)
 
 
 def print_report(rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool) -> None:

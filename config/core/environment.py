@@ -3,15 +3,21 @@
 `.env.example` is printed from this class (``python -m config.core.environment``), so it cannot go stale.
 """
 
+import base64
 import math
 import os
+import re
 import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import urlsplit
+
+from config.core.money import CURRENCIES
 
 Network = IPv4Network | IPv6Network
 
@@ -31,6 +37,25 @@ class Rate:
 
     def __str__(self) -> str:
         return f"{self.per_second:g}/{self.burst}" if self.per_second else "0"
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Amounts of money by currency, and under ``*`` that of every other one."""
+
+    by_currency: Mapping[str, Decimal]
+
+    def __str__(self) -> str:
+        return ",".join(
+            f"{value:f}" if name == "*" else f"{name}={value:f}" for name, value in self.by_currency.items()
+        )
+
+
+class Seed(bytes):
+    """A key's 32 secret bytes, or none."""
+
+    def __str__(self) -> str:
+        return base64.b64encode(self).decode()
 
 
 def means(text: str) -> dict[str, str]:
@@ -105,6 +130,29 @@ class Environment:
     COMPETITIONS_BY_STAFF_ONLY: bool = field(
         default=False, metadata=means("Only people with the permission may create competitions.")
     )
+    PAYMENT_GATEWAY: str = field(
+        default="",
+        metadata=means("sandbox, manual or stripe; empty: sandbox with DEBUG, which it needs, else manual."),
+    )
+    STRIPE_SECRET_KEY: str = field(
+        default="", metadata=means("Secret key of the Stripe account that prizes leave from.")
+    )
+    STRIPE_WEBHOOK_SECRETS: tuple[str, ...] = field(
+        default=(),
+        metadata=means("Signing secrets of Stripe's webhooks to /webhooks/stripe; two while one replaces the other."),
+    )
+    APPROVAL_OVER: Amounts = field(
+        default=Amounts({"*": Decimal(1000)}),
+        metadata=means("Prizes of a competition above this need a second treasurer: 1000, or 1000,JPY=150000."),
+    )
+    PAYOUT_CAP: Amounts = field(
+        default=Amounts({"*": Decimal(100000)}),
+        metadata=means("Prizes of a competition above this are refused: 100000, or 100000,JPY=15000000."),
+    )
+    STATEMENT_KEY: Seed = field(
+        default=Seed(),
+        metadata=means("Ed25519 seed that signs prize statements: 32 random bytes in base64; empty: none are given."),
+    )
     MAX_BODY_BYTES: int = field(
         default=2 * 1024 * 1024,
         metadata=means("Largest request body in bytes; file uploads have limits of their own."),
@@ -122,7 +170,8 @@ class Environment:
             try:
                 values[known.name] = _PARSERS[types[known.name]][1](text)
             except ValueError as error:
-                raise SettingError(f"{known.name} cannot be read ({text!r}): {error}.") from None
+                shown = "" if types[known.name] is Seed else f" ({text!r})"
+                raise SettingError(f"{known.name} cannot be read{shown}: {error}.") from None
         if "LOG_LEVEL" in values:
             values["LOG_LEVEL"] = values["LOG_LEVEL"].upper()  # earlier services wrote it small
         environment = cls(**values)
@@ -154,6 +203,7 @@ class Environment:
             raise SettingError(
                 "CORS_ALLOWED_ORIGINS is a list of origins; * would let every web page act for its visitors."
             )
+        self._refuse_unready_gateway()
         if self.DEBUG:
             if self.HOST not in ("127.0.0.1", "::1", "localhost"):
                 raise SettingError(
@@ -167,6 +217,24 @@ class Environment:
             raise SettingError("SECRET_KEY must be set to 50 random characters or more.")
         if "local" in self.auth_providers and (len(self.JWT_SECRET) < 32 or self.JWT_SECRET == DEVELOPMENT_SECRET):
             raise SettingError("JWT_SECRET must be set to 32 random characters or more.")
+
+    def _refuse_unready_gateway(self) -> None:
+        if self.payment_gateway not in ("sandbox", "manual", "stripe"):
+            raise SettingError(f"PAYMENT_GATEWAY knows sandbox, manual and stripe, not {self.PAYMENT_GATEWAY!r}.")
+        if self.payment_gateway == "sandbox" and not self.DEBUG:
+            raise SettingError("PAYMENT_GATEWAY=sandbox only pretends to pay, so it needs DEBUG=true.")
+        if self.payment_gateway == "stripe":
+            for name in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "PUBLIC_URL"):
+                if not getattr(self, name):
+                    raise SettingError(f"{name} must be set for PAYMENT_GATEWAY=stripe.")
+
+    @property
+    def payment_gateway(self) -> str:
+        return self.PAYMENT_GATEWAY or ("sandbox" if self.DEBUG else "manual")
+
+    @property
+    def statement_key(self) -> bytes:
+        return self.STATEMENT_KEY or (sha256(DEVELOPMENT_SECRET.encode()).digest() if self.DEBUG else b"")
 
     @property
     def auth_providers(self) -> tuple[str, ...]:
@@ -210,6 +278,26 @@ def _rate(text: str) -> Rate:
     return Rate(float(per_second), int(burst))
 
 
+def _amounts(text: str) -> Amounts:
+    amounts = {}
+    for word in _words(text):
+        currency, _, amount = word.rpartition("=")
+        if currency not in CURRENCIES | {""}:
+            raise ValueError(f"{currency} is no currency of ISO 4217")
+        value = Decimal(amount) if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,3})?", amount) else None
+        if value is None:
+            raise ValueError("write an amount, such as 1000, or also one by currency, such as 1000,JPY=150000")
+        amounts[currency or "*"] = value
+    return Amounts(amounts)
+
+
+def _seed(text: str) -> Seed:
+    seed = Seed(base64.b64decode(text, validate=True))
+    if len(seed) != 32:
+        raise ValueError("write 32 bytes in base64, such as `openssl rand -base64 32` prints")
+    return seed
+
+
 _PARSERS: dict[object, tuple[str, Callable[[str], object]]] = {
     str: ("text", str),
     int: ("whole number", int),
@@ -217,6 +305,8 @@ _PARSERS: dict[object, tuple[str, Callable[[str], object]]] = {
     tuple[str, ...]: ("comma-separated list", _words),
     tuple[Network, ...]: ("comma-separated networks", _networks),
     Rate: ("per-second/burst", _rate),
+    Amounts: ("amounts", _amounts),
+    Seed: ("base64", _seed),
 }
 
 

@@ -1,0 +1,66 @@
+"""What a competition's standings are worth, worked out and not written down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from competitions.models import Competition
+from competitions.rules import TieRule
+from config.core.errors import Conflict
+from leaderboards.models import FinalStandings
+from leaderboards.queries import final_standings, placings_now
+from prizes import plans
+from prizes.allocation import Allocation, Award, Finisher, PoolTooSmall, allocate
+from prizes.queries import fees_paid_minor, plan_document
+
+
+class PoolBelowPlan(Conflict):
+    message = "The fixed amounts of the prize plan come to more than the pool."
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """Money in minor units of ``currency``. ``standings``: the frozen ones it was made from; None while they are not
+    final, and the awards with them."""
+
+    competition_id: UUID
+    standings: FinalStandings | None
+    plan: plans.Document
+    ties_share: bool
+    currency: str
+    promised_minor: int
+    fees_minor: int
+    split: plans.FeeSplit
+    allocation: Allocation
+
+    @property
+    def pool_minor(self) -> int:
+        return self.promised_minor + self.split.pool_minor
+
+    @property
+    def awards(self) -> Sequence[Award]:
+        return self.allocation.awards
+
+
+def calculate(competition: Competition, *, promised_minor: int | None = None) -> Calculation:
+    """By the final standings if there are any, else by the board as it stands. ``promised_minor``: what if the pool
+    were that, fees aside. Raises PoolBelowPlan."""
+    standings = final_standings(competition.id)
+    document, ties_share = plan_document(competition.id), competition.tie_rule == TieRule.SHARED
+    promised = competition.prize_pool_minor if promised_minor is None else promised_minor
+    fees = fees_paid_minor(competition.id)
+    split = plans.split_fees(fees, document)
+    plan = plans.plan_of(document, ties_share=ties_share)
+    try:
+        allocation = allocate(promised + split.pool_minor, plan, _finishers(competition, standings))
+    except PoolTooSmall:
+        raise PoolBelowPlan from None
+    return Calculation(
+        competition.id, standings, document, ties_share, competition.currency, promised, fees, split, allocation
+    )
+
+
+def _finishers(competition: Competition, standings: FinalStandings | None) -> list[Finisher]:
+    if standings is not None:
+        return [Finisher(row.user_id, row.rank, row.score) for row in standings.rows]
+    return [Finisher(placing.user_id, rank, placing.score) for rank, placing in placings_now(competition)]
