@@ -451,6 +451,17 @@ def test_a_refund_is_found_after_a_time_out_and_one_of_another_amount_is_for_a_p
 def test_more_than_was_paid_cannot_be_given_back(gateway: StripeGateway, refund: Order) -> None:
     with pytest.raises(GatewayRefused, match="greater than"):
         gateway.send_refund(again(refund, amount_minor=1051))
+    gateway.send_refund(again(refund, amount_minor=600, attempt=2))
+    with pytest.raises(GatewayRefused, match="greater than"):  # and the one before does not pass for it
+        gateway.send_refund(again(refund, amount_minor=600, attempt=3))
+
+
+def test_a_refund_is_found_beyond_the_first_page(stripe: Stripe, gateway: StripeGateway, refund: Order) -> None:
+    receipt = gateway.send_refund(refund)
+    for number in range(120):
+        other = {"id": f"re_other_{number}", "metadata": {"refund": "refund-2"}}
+        stripe.refunds[f"re_other_{number}"] = stripe.refunds[receipt.reference] | other
+    assert gateway.find_refund(refund) == receipt
 
 
 # Payout accounts.
@@ -503,6 +514,7 @@ def test_every_call_can_end_in_each_of_the_three_ways(stripe: Stripe, call: Call
         (Fault("close"), OutcomeUnknown),
         (Fault("answer", status=503), OutcomeUnknown),
         (Fault("answer", status=409, code="idempotency_key_in_use"), OutcomeUnknown),
+        (Fault("answer", status=400, code="idempotency_key_in_use"), OutcomeUnknown),
         (Fault("answer", status=429, headers={"Retry-After": "7"}), GatewayBusy),
         (Fault("answer", status=400, code="lock_timeout"), GatewayBusy),
         (Fault("answer", status=402), GatewayRefused),
