@@ -15,7 +15,8 @@ from typing import Protocol
 
 
 class GatewayRefused(Exception):
-    """It did not happen, and the same request again would not happen either. The text is for the treasurer."""
+    """It did not happen, and the same request again would not happen either; from a look-up: a person must look. The
+    text is for the treasurer."""
 
 
 class GatewayBusy(Exception):
@@ -148,8 +149,9 @@ class Gateway(Protocol):
         ...
 
     def find_transfer(self, order: Order) -> Receipt | None:
-        """By its key, however long ago it was made and under whichever attempt: one that stands before one that was
-        refused or taken back. None: there never was one."""
+        """By its key, however long ago it was made: one that stands, under whichever attempt, before one of this
+        attempt that failed or was taken back. None: there is neither. GatewayRefused: what stands is not what was
+        ordered."""
         ...
 
     def send_refund(self, order: Order) -> Receipt: ...

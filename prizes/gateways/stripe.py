@@ -172,7 +172,7 @@ class StripeGateway:
                     "currency": currency,
                     "destination": order.destination,
                     "transfer_group": order.key,
-                    "metadata": {"transfer": order.key},
+                    "metadata": {"transfer": order.key, "attempt": str(order.attempt)},
                 },
                 {"idempotency_key": f"{order.key}:{order.attempt}"},
             )
@@ -186,7 +186,7 @@ class StripeGateway:
             found = sorted(group.auto_paging_iter(), key=_standing, reverse=True)
             for transfer in found:
                 _check_transfer(transfer, order)
-            return _best([_transfer_receipt(transfer) for transfer in found])
+            return _best([_transfer_receipt(one) for one in found if _standing(one) or _is_attempt(one, order)])
 
     def send_refund(self, order: Order) -> Receipt:
         """``order.destination`` is a PaymentIntent. https://docs.stripe.com/api/refunds/create"""
@@ -194,7 +194,11 @@ class StripeGateway:
         try:
             with _outcomes():
                 refund = self._api.refunds.create(
-                    {"payment_intent": order.destination, "amount": amount, "metadata": {"refund": order.key}},
+                    {
+                        "payment_intent": order.destination,
+                        "amount": amount,
+                        "metadata": {"refund": order.key, "attempt": str(order.attempt)},
+                    },
                     {"idempotency_key": f"{order.key}:{order.attempt}"},
                 )
                 return _refund_receipt(refund)
@@ -210,7 +214,7 @@ class StripeGateway:
             found = [one for one in refunds.auto_paging_iter() if _metadata(one).get("refund") == order.key]
             for refund in found:
                 _check_refund(refund, order)
-            return _best([_refund_receipt(refund) for refund in found])
+            return _best([_refund_receipt(one) for one in found if _stands(one) or _is_attempt(one, order)])
 
     def open_account(self, *, key: str, email: str) -> str:
         """An Express account that can receive transfers and nothing else, for which Stripe asks the platform to have
@@ -351,14 +355,18 @@ def _refund_receipt(refund: stripe.Refund) -> Receipt:
     """https://docs.stripe.com/api/refunds/object#refund_object-status; pending and requires_action are on their way."""
     if refund.status == "succeeded":
         return Receipt(refund.id, ReceiptStatus.PAID)
-    if refund.status not in {"failed", "canceled"}:
+    if _stands(refund):
         return Receipt(refund.id, ReceiptStatus.PENDING)
-    reason = (getattr(refund, "failure_reason", None) or refund.status).replace("_", " ")
+    reason = str(getattr(refund, "failure_reason", None) or refund.status).replace("_", " ")
     return Receipt(refund.id, ReceiptStatus.FAILED, f"The refund did not go through: {reason}.")
 
 
+def _stands(refund: stripe.Refund) -> bool:
+    return refund.status not in {"failed", "canceled"}
+
+
 def _check_refund(refund: stripe.Refund, order: Order) -> None:
-    if refund.status not in {"failed", "canceled"} and not _agrees(refund, order):
+    if _stands(refund) and not _agrees(refund, order):
         raise GatewayRefused(
             f"Stripe has a refund {refund.id} of {_money(refund.amount, refund.currency)} for this, "
             "which is not what was ordered. Look into it at Stripe."
@@ -368,6 +376,11 @@ def _check_refund(refund: stripe.Refund, order: Order) -> None:
 def _agrees(made: stripe.Transfer | stripe.Refund, order: Order) -> bool:
     ordered = to_stripe(order.amount_minor, order.currency), order.currency.lower()
     return (made.amount, made.currency) == ordered
+
+
+def _is_attempt(made: stripe.Transfer | stripe.Refund, order: Order) -> bool:
+    """What became of an earlier attempt says nothing about this one, unless its money still stands."""
+    return _metadata(made).get("attempt") == str(order.attempt)
 
 
 def _best(receipts: Sequence[Receipt]) -> Receipt | None:
@@ -390,8 +403,8 @@ def _id(thing: object) -> str:
     return thing if isinstance(thing, str) else cast("str", getattr(thing, "id", ""))
 
 
-def _metadata(refund: stripe.Refund) -> Fields:
-    return refund.metadata.to_dict() if refund.metadata else {}
+def _metadata(made: stripe.Transfer | stripe.Refund) -> Fields:
+    return made.metadata.to_dict() if made.metadata else {}
 
 
 def _signed(body: bytes, signature: str, secret: str) -> bool:

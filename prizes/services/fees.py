@@ -20,6 +20,7 @@ from prizes.actors import Actor
 from prizes.gateways import gateway
 from prizes.gateways.base import (
     Charge,
+    CheckoutState,
     CheckoutStatus,
     GatewayBusy,
     GatewayRefused,
@@ -208,28 +209,28 @@ def _release(seat: Seat, now: datetime) -> bool:
         return release_seat(seat_id=seat.id, now=now)
     if payment.gateway == "manual" and seat.competition.status_at(now) is Status.UPCOMING:
         return False  # a treasurer takes the money, which may take days
+    page = _closed(payment)
+    if page.status is CheckoutStatus.PAID:
+        record_payment(
+            payment_id=payment.id,
+            payment_reference=page.payment_reference,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            now=now,
+        )
+    if page.status is CheckoutStatus.CLOSED:
+        close_payment(payment=payment, now=now)
+    return page.status is CheckoutStatus.CLOSED  # while it is open, the money is on its way
+
+
+def _closed(payment: Payment) -> CheckoutState:
+    if not payment.checkout_reference:
+        return CheckoutState(CheckoutStatus.CLOSED)  # nobody ever saw the page
     try:
-        paid = payment.checkout_reference and _closed_as_paid(payment, now)
+        return gateway(payment.gateway).close_checkout(payment.checkout_reference)
     except (GatewayBusy, GatewayRefused, OutcomeUnknown) as error:
         log.warning("checkout_not_closed", payment_id=str(payment.id), reason=str(error))
-        return False
-    if not paid:
-        close_payment(payment=payment, now=now)
-    return not paid
-
-
-def _closed_as_paid(payment: Payment, now: datetime) -> bool:
-    state = gateway(payment.gateway).close_checkout(payment.checkout_reference)
-    if state.status is not CheckoutStatus.PAID:
-        return False
-    record_payment(
-        payment_id=payment.id,
-        payment_reference=state.payment_reference,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        now=now,
-    )
-    return True
+        return CheckoutState(CheckoutStatus.OPEN)
 
 
 @transaction.atomic

@@ -37,10 +37,13 @@ def test_reports_stop_counting_when_money_comes_into_play(me: APIClient) -> None
     assert changed(me, competition, prize_pool=2000)["score_source"] == "either"
 
 
-def test_a_promised_fee_or_pool_is_unfunded_and_says_so(me: APIClient) -> None:
+def test_a_promised_pool_is_unfunded_and_says_so(me: APIClient) -> None:
     assert made(me)["prize_pool_funded"] is True
-    assert made(me, entry_fee=10)["prize_pool_funded"] is False
     assert made(me, prize_pool=10)["prize_pool_funded"] is False
+
+
+def test_fees_alone_promise_nothing_that_is_not_there(me: APIClient) -> None:
+    assert made(me, entry_fee=10)["prize_pool_funded"] is True
 
 
 def test_whole_days_stay_the_same_days_in_another_zone(me: APIClient) -> None:
