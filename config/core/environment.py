@@ -279,15 +279,18 @@ def _rate(text: str) -> Rate:
 
 
 def _amounts(text: str) -> Amounts:
-    amounts = {}
+    amounts: dict[str, Decimal] = {}
     for word in _words(text):
-        currency, _, amount = word.rpartition("=")
-        if currency not in CURRENCIES | {""}:
-            raise ValueError(f"{currency} is no currency of ISO 4217")
-        value = Decimal(amount) if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,3})?", amount) else None
-        if value is None:
+        currency, equals, amount = word.rpartition("=")
+        if equals and currency not in CURRENCIES:
+            raise ValueError(f"{currency!r} is no currency of ISO 4217")
+        if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,3})?", amount):
             raise ValueError("write an amount, such as 1000, or also one by currency, such as 1000,JPY=150000")
-        amounts[currency or "*"] = value
+        if (currency or "*") in amounts:
+            raise ValueError(f"it says {currency or 'the amount of every other currency'} twice")
+        amounts[currency or "*"] = Decimal(amount)
+    if "*" not in amounts:
+        raise ValueError("begin with an amount for every other currency, such as 1000,JPY=150000")
     return Amounts(amounts)
 
 

@@ -1,15 +1,17 @@
 """Every setting of a deployment, read once and checked."""
 
+import base64
 import subprocess
 import sys
 from dataclasses import fields
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config.core.environment import DEVELOPMENT_SECRET, Environment, Rate, SettingError, example
+from config.core.environment import DEVELOPMENT_SECRET, Amounts, Environment, Rate, Seed, SettingError, example
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {
@@ -17,6 +19,13 @@ NEEDED = {
     "JWT_SECRET": "j" * 32,
     "DATABASE_URL": "postgresql://steps@db/steps",
     "REDIS_URL": "redis://cache:6379/0",
+}
+SEED = base64.b64encode(bytes(range(32))).decode()
+STRIPE = {
+    "PAYMENT_GATEWAY": "stripe",
+    "STRIPE_SECRET_KEY": "sk_test_1",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_1",
+    "PUBLIC_URL": "https://steps.example.org",
 }
 WRITTEN: dict[str, tuple[str, Any]] = {
     "DEBUG": ("true", True),
@@ -41,6 +50,12 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "SUPABASE_ANON_KEY": ("anon", "anon"),
     "SUPABASE_JWT_SECRET": ("shared", "shared"),
     "COMPETITIONS_BY_STAFF_ONLY": ("yes", True),
+    "PAYMENT_GATEWAY": ("manual", "manual"),
+    "STRIPE_SECRET_KEY": ("sk_test_1", "sk_test_1"),
+    "STRIPE_WEBHOOK_SECRETS": ("whsec_new, whsec_old", ("whsec_new", "whsec_old")),
+    "APPROVAL_OVER": ("500.50,JPY=75000", Amounts({"*": Decimal("500.50"), "JPY": Decimal(75000)})),
+    "PAYOUT_CAP": ("0", Amounts({"*": Decimal(0)})),
+    "STATEMENT_KEY": (SEED, Seed(range(32))),
     "MAX_BODY_BYTES": ("1000", 1000),
 }
 OF_EARLIER_SERVICES = {
@@ -105,6 +120,24 @@ def test_a_log_level_may_be_written_small_as_earlier_services_did(level: str) ->
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("DATABASE_URL", "mysql://a:b@c/d"),
         ("DATABASE_URL", "postgresql://a:b@c:port/d"),
+        ("PAYMENT_GATEWAY", "paypal"),
+        ("PAYMENT_GATEWAY", "sandbox"),
+        ("APPROVAL_OVER", "much"),
+        ("APPROVAL_OVER", "-1"),
+        ("APPROVAL_OVER", "1e3"),
+        ("APPROVAL_OVER", "NaN"),
+        ("APPROVAL_OVER", "1.0005"),
+        ("APPROVAL_OVER", "1000,XXX=5"),
+        ("APPROVAL_OVER", "1000,jpy=5"),
+        ("APPROVAL_OVER", "1000,JPY="),
+        ("APPROVAL_OVER", "1000,JPY=1,JPY=2"),
+        ("APPROVAL_OVER", "1000,2000"),
+        ("APPROVAL_OVER", "=1000"),
+        ("PAYOUT_CAP", "JPY=150000"),
+        ("PAYOUT_CAP", ","),
+        ("STATEMENT_KEY", "c2hvcnQ="),
+        ("STATEMENT_KEY", "no base64!"),
+        ("STATEMENT_KEY", "\u00e4" * 43 + "="),
     ],
 )
 def test_a_wrong_value_is_one_clear_sentence_that_names_the_setting(name: str, value: str) -> None:
@@ -139,6 +172,33 @@ def test_a_secret_that_is_too_short_is_not_repeated() -> None:
         with pytest.raises(SettingError) as refused:
             Environment.read(NEEDED | {name: "hunter2"})
         assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("seed", ["hunter2", SEED[:-4], SEED + SEED, "hunter2!" * 5])
+def test_a_statement_key_of_the_wrong_length_is_not_repeated(seed: str) -> None:
+    with pytest.raises(SettingError, match="STATEMENT_KEY") as refused:
+        Environment.read(NEEDED | {"STATEMENT_KEY": seed})
+    assert seed not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "PUBLIC_URL"])
+def test_stripe_needs_its_keys_and_an_address_to_come_back_to(name: str) -> None:
+    assert Environment.read(NEEDED | STRIPE).payment_gateway == "stripe"
+    with pytest.raises(SettingError, match=name):
+        Environment.read(NEEDED | STRIPE | {name: ""})
+
+
+def test_money_only_pretends_where_nobody_else_is() -> None:
+    assert Environment.read({"DEBUG": "true"}).payment_gateway == "sandbox"
+    assert Environment.read({"DEBUG": "true", "PAYMENT_GATEWAY": "manual"}).payment_gateway == "manual"
+    assert Environment.read(NEEDED).payment_gateway == "manual"
+
+
+def test_statements_are_signed_with_a_key_of_everybody_s_in_development_only() -> None:
+    assert len(Environment.read({"DEBUG": "true"}).statement_key) == 32
+    assert Environment.read(NEEDED).statement_key == b""
+    assert Environment.read(NEEDED | {"STATEMENT_KEY": SEED}).statement_key == bytes(range(32))
 
 
 def test_with_debug_nothing_is_needed() -> None:
