@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import django_stubs_ext
 
+from competitions.rules import Kind, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
@@ -225,6 +226,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    # Transactions have a status and a type too, so these two are named after what they are of.
+    "ENUM_NAME_OVERRIDES": {"CompetitionStatusEnum": list(Status), "CompetitionTypeEnum": list(Kind)},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.core.schema.without_trailing_slashes",
