@@ -8,7 +8,7 @@ from config.api import health
 from config.api.profiles import ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
 from leaderboards.pages import board_page_view, boards_page_view
-from prizes.api.views import statement_key_view, webhook_view
+from prizes.api.views import sandbox_view, statement_key_view, webhook_view
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^auth/register/?$", RegisterView.as_view()),
@@ -31,6 +31,7 @@ urlpatterns = [
     re_path(r"^metrics/?$", health.metrics),
     re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),
+    re_path(r"^sandbox/(?P<reference>[^/]+)/?$", reading(sandbox_view), name="sandbox"),
     re_path(r"^webhooks/(?P<gateway>[^/]+)/?$", webhook_view, name="webhook"),
     re_path(r"^\.well-known/pacesetter-statement-key\.pem$", reading(statement_key_view), name="statement-key"),
     path("admin/", admin.site.urls),

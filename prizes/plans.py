@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from prizes.allocation import Leftover, Places, Plan
@@ -77,10 +78,11 @@ def checked_plan(document: Document, *, promised_minor: int, has_fees: bool) -> 
     places = sorted(document["places"], key=lambda place: place["first"])
     if bool(places) == (document["target"] is not None):
         raise WrongPlan("places", "Say either what places are worth, or a target whose reachers share the pool evenly.")
-    for place, following in zip(places, [*places[1:], None], strict=True):
+    for place in places:
         if place["last"] < place["first"]:
             raise WrongPlan("places", f"Place {place['last']} comes before place {place['first']}.")
-        if following is not None and following["first"] <= place["last"]:
+    for place, following in pairwise(places):
+        if following["first"] <= place["last"]:
             raise WrongPlan("places", f"Place {following['first']} is named twice.")
     _refuse_mixture(places)
     if _total(places, "percent") > 100:
@@ -103,5 +105,5 @@ def _total(places: Sequence[Mapping[str, Any]], unit: str) -> Fraction:
 
 
 def percent_text(percent: Decimal) -> str:
-    """``Decimal("60.00")`` → ``"60"``: one spelling for one number."""
-    return format(percent.normalize(), "f")
+    """``Decimal("60.00")`` → ``"60"``, ``Decimal("-0")`` → ``"0"``: one spelling for one number."""
+    return format(abs(percent).normalize(), "f")

@@ -6,7 +6,19 @@ from uuid import UUID
 from django.db.models import QuerySet, Sum
 
 from prizes import plans
-from prizes.models import Account, AccountKind, AwardList, Distribution, Entry, EntryKind, Posting, PrizePlan, Transfer
+from prizes.models import (
+    Account,
+    AccountKind,
+    AwardList,
+    Distribution,
+    Entry,
+    EntryKind,
+    Posting,
+    PrizePlan,
+    Purpose,
+    Transfer,
+    TransferState,
+)
 from prizes.pots import Pot
 
 SHOWN_TO_PERSON = {
@@ -67,6 +79,11 @@ def transactions_of(user_id: UUID) -> QuerySet[Entry]:
     """A person's fees, prizes and refunds, the latest first: the ledger's entries about them, with the transfer that
     carries each out."""
     return _entries_of(user_id, SHOWN_TO_PERSON.keys())
+
+
+def prizes_won(user_id: UUID) -> int:
+    """How many prizes the person was paid. Their sum would add up currencies."""
+    return Transfer.objects.filter(user_id=user_id, purpose=Purpose.PRIZE, state=TransferState.PAID).count()
 
 
 def prizes_of(user_id: UUID) -> QuerySet[Entry]:

@@ -25,6 +25,8 @@ from fitness.queries import totals_of
 from fitness.signals import activity_stored
 from leaderboards.queries import competitions_won
 from leaderboards.units import totals_to_wire
+from prizes.queries import prizes_won
+from prizes.signals import prizes_settled
 
 _statistics = ForgettableCached("statistics", ttl_seconds=60)
 
@@ -41,7 +43,7 @@ class Profile(serializers.Serializer[Any]):
     total_calories = serializers.FloatField()
     total_distance = serializers.FloatField()
     competitions_won = serializers.IntegerField()
-    total_prizes = serializers.IntegerField()
+    total_prizes = serializers.IntegerField(help_text="How many prizes were paid to the person.")
     joined_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -71,11 +73,11 @@ def statistics_of(user_id: UUID) -> dict[str, Any]:
         "total_calories": totals["calories"],
         "total_distance": totals["distance"],
         "competitions_won": competitions_won(user_id, timezone.now()),
-        "total_prizes": 0,  # nothing has ever been paid: the ledger it will come from is not built yet
+        "total_prizes": prizes_won(user_id),
     }
 
 
-@receiver(activity_stored)
+@receiver([activity_stored, prizes_settled])
 def forget_statistics(user_ids: Any, **_: Any) -> None:
     def forget() -> None:
         for user_id in user_ids:

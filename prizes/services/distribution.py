@@ -33,7 +33,7 @@ from prizes.models import (
 )
 from prizes.queries import balance_minor, has_released_prizes
 from prizes.services.audit import record_action
-from prizes.services.ledger import NewEntry, post_entries, post_entry
+from prizes.services.ledger import NewEntry, empty_pool, post_entries, post_entry
 from prizes.services.transfers import order_transfers, withdraw_prizes
 
 
@@ -276,15 +276,6 @@ def _keep_remainder(award_list: AwardList, now: datetime) -> None:
     rolls_over = award_list.plan["leftover"] == Leftover.ROLL_OVER
     keeper = (pots.reserve if rolls_over else pots.organiser)(competition.owner_id, currency)
     empty_pool(competition=competition, into=keeper, key=f"remainder:{competition.id}:v{award_list.version}", now=now)
-
-
-def empty_pool(*, competition: Competition, into: pots.Pot, key: str, now: datetime) -> None:
-    pool = pots.pool(competition.id, competition.currency)
-    left = balance_minor(pool)
-    entry = NewEntry(
-        key=key, kind=EntryKind.REMAINDER, postings={pool: left, into: -left}, competition_id=competition.id
-    )
-    post_entry(entry=entry, now=now)
 
 
 def _total_minor(award_list: AwardList) -> int:

@@ -29,7 +29,7 @@ from prizes.gateways.base import (
 from prizes.models import EntryKind, Payment, PaymentState, Purpose, Transfer
 from prizes.queries import has_released_prizes
 from prizes.services.audit import record_action
-from prizes.services.ledger import NewEntry, post_entries, post_entry
+from prizes.services.ledger import NewEntry, empty_pool, post_entries, post_entry
 from prizes.services.transfers import order_transfers
 
 log = structlog.get_logger(__name__)
@@ -235,8 +235,8 @@ def _closed(payment: Payment) -> CheckoutState:
 
 @transaction.atomic
 def refund_competition(*, competition_id: UUID, actor: Actor, reason: str, now: datetime) -> int:
-    """Gives every fee of the competition back, and what its pool holds to its organiser. Says how many refunds are new;
-    a second time none are.
+    """Gives every fee of the competition back and, once it is cancelled, what its pool holds to its organiser. Says how
+    many refunds are new; a second time none are.
 
     Raises NotFound, NotRefundable while it runs and once its prizes were distributed.
     """
@@ -245,9 +245,12 @@ def refund_competition(*, competition_id: UUID, actor: Actor, reason: str, now: 
         raise NotRefundable("The competition is under way; cancel it first.")
     if has_released_prizes(competition.id):
         raise NotRefundable
-    paid = Payment.objects.filter(competition=competition, state=PaymentState.PAID, refund=None)
-    payments = list(paid.select_for_update(no_key=True, of=("self",)))
+    # Whoever else promises a refund holds the competition as well, so none is promised twice.
+    payments = list(Payment.objects.filter(competition=competition, state=PaymentState.PAID, refund=None))
     owe_refunds(payments=payments, note=reason, now=now, actor=actor)
+    if competition.cancelled_at is not None:
+        organiser = pots.organiser(competition.owner_id, competition.currency)
+        empty_pool(competition=competition, into=organiser, key=f"remainder:{competition.id}:cancelled", now=now)
     if payments:
         record_action(
             competition_id=competition.id, action="refund", actor=actor, reason=reason, now=now, fees=len(payments)

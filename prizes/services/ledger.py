@@ -7,8 +7,11 @@ from uuid import UUID
 
 from django.db import transaction
 
+from competitions.models import Competition
+from prizes import pots
 from prizes.models import Account, AccountKind, Entry, EntryKind, Posting
 from prizes.pots import Pot
+from prizes.queries import balance_minor
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,16 @@ def post_entries(*, entries: Sequence[NewEntry], now: datetime) -> dict[str, Ent
 
 def post_entry(*, entry: NewEntry, now: datetime) -> None:
     post_entries(entries=[entry], now=now)
+
+
+def empty_pool(*, competition: Competition, into: Pot, key: str, now: datetime) -> None:
+    """Moves whatever a competition's pool still holds."""
+    pool = pots.pool(competition.id, competition.currency)
+    left = balance_minor(pool)
+    entry = NewEntry(
+        key=key, kind=EntryKind.REMAINDER, postings={pool: left, into: -left}, competition_id=competition.id
+    )
+    post_entry(entry=entry, now=now)
 
 
 def _entry(entry: NewEntry, now: datetime) -> Entry:

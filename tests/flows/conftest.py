@@ -13,18 +13,23 @@ from config.devservices import Postgres, Valkey
 from tests.flows.servers import ROOT, Server
 
 
+def database_at_hand() -> str:
+    """The address of the database that the tests at hand use."""
+    return os.environ["DATABASE_URL"].replace("/pacesetter?", f"/{connection.settings_dict['NAME']}?")
+
+
 @pytest.fixture(scope="session")
 def run_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """Starts servers, each kind and number once; stopped before the database is dropped."""
-    running: dict[tuple[str, int], Server] = {}
+    running: dict[str, Server] = {}
     logs = tmp_path_factory.mktemp("servers")
 
-    def run(kind: str, number: int = 1) -> Server:
-        if (kind, number) not in running:
-            url = os.environ["DATABASE_URL"].replace("/pacesetter?", f"/{connection.settings_dict['NAME']}?")
-            running[kind, number] = Server({"DATABASE_URL": url}, kind=kind, log=logs / f"{kind}-{number}.log")
-            running[kind, number].wait_until_ready()
-        return running[kind, number]
+    def run(kind: str, number: int = 1, **environ: str) -> Server:
+        name = "-".join([kind, str(number), *environ.values()])
+        if name not in running:
+            running[name] = Server({"DATABASE_URL": database_at_hand(), **environ}, kind=kind, log=logs / f"{name}.log")
+            running[name].wait_until_ready()
+        return running[name]
 
     yield run
     for server in running.values():
@@ -40,6 +45,13 @@ def server(request: pytest.FixtureRequest, transactional_db: None, run_server: C
 @pytest.fixture
 def two_servers(transactional_db: None, run_server: Callable[..., Server]) -> tuple[Server, Server]:
     return run_server("uvicorn", 1), run_server("uvicorn", 2)
+
+
+@pytest.fixture
+def paying_servers(transactional_db: None, run_server: Callable[..., Server]) -> tuple[Server, Server]:
+    """Two that pay through the sandbox, which takes DEBUG."""
+    sandbox = {"DEBUG": "true", "PAYMENT_GATEWAY": "sandbox"}
+    return run_server("uvicorn", 1, **sandbox), run_server("uvicorn", 2, **sandbox)
 
 
 class Site:

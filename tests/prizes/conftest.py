@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection, transaction
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -17,7 +18,9 @@ from leaderboards.scoring import Totals
 from leaderboards.services import Total, record_synced_totals
 from prizes.actors import Actor
 from prizes.models import PayoutAccount
+from prizes.plans import DEFAULT
 from prizes.services.funding import confirm_funding
+from prizes.services.plans import change_plan
 from tests.conftest import MakeCompetition, MakePerson
 
 MakeFinished = Callable[..., Competition]
@@ -50,18 +53,25 @@ def treasurer(make_treasurer: Callable[[str], User]) -> User:
 
 @pytest.fixture
 def make_finished(make_person: MakePerson, make_competition: MakeCompetition, treasurer: User) -> MakeFinished:
-    """A competition that is over, with one person for each score, best first; ``funded``: its pool is there."""
+    """A competition that is over, with one person for each score, best first; ``funded``: its pool is there; ``plan``:
+    what it has instead of the default plan."""
 
-    def make(*scores: int, pool: int = 10_000, funded: bool = True, **fields: Any) -> Competition:
+    def make(
+        *scores: int, pool: int = 10_000, funded: bool = True, plan: Mapping[str, Any] | None = None, **fields: Any
+    ) -> Competition:
         made_at = datetime.now(UTC) - timedelta(days=12)
         competition = make_competition(
             starts=-10, ends=-5, created_at=made_at, grace_hours=0, prize_pool_minor=pool, **fields
         )
+        if plan is not None:
+            document = {**DEFAULT, **plan}
+            change_plan(competition_id=competition.id, document=document, actor=Actor(competition.owner), now=made_at)
         people = [make_person(f"Walker {place}") for place, _ in enumerate(scores, start=1)]
         enrol_people(competition=competition, user_ids=[p.id for p in people], now=made_at)
-        for moment, (one, score) in enumerate(zip(people, scores, strict=True)):
-            total = Total(competition.id, one.id, Totals(steps=score))
-            record_synced_totals(totals=[total], now=made_at + timedelta(days=3, seconds=moment))
+        with transaction.atomic():
+            for seconds, (one, score) in enumerate(zip(people, scores, strict=True)):
+                total = Total(competition.id, one.id, Totals(steps=score))
+                record_synced_totals(totals=[total], now=made_at + timedelta(days=3, seconds=seconds))
         if funded and pool:
             confirm_funding(
                 competition_id=competition.id,
@@ -109,8 +119,6 @@ def run_jobs() -> list[str]:
 
 def _finish(job: Any, status: str) -> None:
     """As the worker does it: the job is being done, and then it is done."""
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job.id])
         cursor.execute("UPDATE procrastinate_jobs SET status = %s WHERE id = %s", [status, job.id])
