@@ -158,11 +158,15 @@ def _with_status(status: int, message: str) -> Refusal:
 
 
 def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:
-    """DRF's nested complaints as ``{"weights.steps": ["..."]}``; what names no field stands under its parent."""
+    """DRF's nested complaints as ``{"weights.steps": ["..."], "places[0].amount": ["..."]}``; what names no field
+    stands under its parent."""
     if isinstance(detail, Mapping):
         flat: dict[str, list[str]] = {}
         for key, value in detail.items():
-            inner = path if key == "non_field_errors" and path else f"{path}.{key}" if path else str(key)
+            if isinstance(key, int):  # a list of which only some items are wrong
+                inner = f"{path}[{key}]"
+            else:
+                inner = path if key == "non_field_errors" and path else f"{path}.{key}" if path else str(key)
             flat.update(flatten(value, inner))
         return flat
     if isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):

@@ -134,6 +134,7 @@ def test_a_complaint_survives_text_that_is_no_unicode(person: User, signed_in: C
         ({"name": ["Wrong."]}, {"name": ["Wrong."]}),
         ({"weights": {"steps": ["Wrong."]}}, {"weights.steps": ["Wrong."]}),
         ({"records": [{}, {"steps": ["Wrong."]}]}, {"records[1].steps": ["Wrong."]}),
+        ({"records": {1: {"steps": ["Wrong."]}}}, {"records[1].steps": ["Wrong."]}),
         ({"weights": {"non_field_errors": ["Wrong."]}}, {"weights": ["Wrong."]}),
         (["Wrong."], {"body": ["Wrong."]}),
         ("Wrong.", {"body": ["Wrong."]}),
