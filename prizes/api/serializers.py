@@ -7,15 +7,17 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from competitions.api.serializers import Amount
-from config.core.api import PageQuery, plain_text
+from competitions.models import Competition
+from config.core.api import PageQuery, body_of, plain_text
 from config.core.money import WrongAmount, to_decimal, to_minor
 from prizes import plans
 from prizes.allocation import Leftover
 from prizes.calculation import Calculation
-from prizes.models import Award, AwardList, Entry, Transfer, TransferState
-from prizes.queries import SHOWN_TO_PERSON
+from prizes.models import Award, AwardList, Entry, Purpose, Transfer, TransferState
+from prizes.queries import SHOWN_TO_PERSON, transfers_of
 from prizes.services.distribution import Distributed
 
 MAX_PLACE = 100_000
@@ -24,7 +26,30 @@ _WIRE_STATUS = {TransferState.PAID: "completed", TransferState.FAILED: "failed",
 
 class Percent(serializers.DecimalField):
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=9, decimal_places=6, min_value=Decimal(0), max_value=Decimal(100), **options)
+        super().__init__(
+            max_digits=9,
+            decimal_places=6,
+            min_value=Decimal(0),
+            max_value=Decimal(100),
+            coerce_to_string=False,
+            **options,
+        )
+
+
+class InCurrency(serializers.Serializer[Any]):
+    """A body about money. It may say which currency it means; the competition's is the only right one."""
+
+    currency = serializers.CharField(max_length=3, required=False, help_text="The competition's, if it is named.")
+
+
+def checked_body(request: Request, body: type[InCurrency], competition: Competition) -> dict[str, Any]:
+    """Raises a validation error that names the field."""
+    parsed = body_of(request, body)
+    if parsed.get("currency", competition.currency) != competition.currency:
+        raise serializers.ValidationError(
+            {"currency": [f"The currency of this competition is {competition.currency}."]}
+        )
+    return parsed
 
 
 class PlaceBody(serializers.Serializer[Any]):
@@ -41,7 +66,7 @@ class PlaceBody(serializers.Serializer[Any]):
         return {"last": attrs["first"], **attrs}
 
 
-class PlanBody(serializers.Serializer[Any]):
+class PlanBody(InCurrency):
     """Either ``places``, or a ``target`` in points: everybody who reached it gets the same."""
 
     places = PlaceBody(many=True, default=list, max_length=1000)  # type: ignore[call-arg]  # of the list that many=True makes
@@ -102,7 +127,7 @@ class PlanAnswer(PlanBody):
     currency = serializers.CharField()
 
 
-class CalculateBody(serializers.Serializer[Any]):
+class CalculateBody(InCurrency):
     prize_pool = Amount(required=False, help_text="What if the pool were this, entry fees aside?")
 
 
@@ -110,7 +135,7 @@ class ReasonBody(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=500, required=False, default="", validators=[plain_text])
 
 
-class FundingBody(serializers.Serializer[Any]):
+class FundingBody(InCurrency):
     amount = Amount()
     reference = serializers.CharField(max_length=80, validators=[plain_text], help_text="The bank's; once for each.")
     from_reserve = serializers.BooleanField(default=False, help_text="Out of what was rolled over to the organiser.")
@@ -167,10 +192,14 @@ def calculated(found: Calculation) -> dict[str, Any]:
 def distributed(done: Distributed) -> dict[str, Any]:
     award_list = done.award_list
     status = "awaiting_approval" if done.waits_for_approval else "distributed"
-    awards = award_list.awards.select_related("transfer")
+    sent = transfers_of(award_list.competition_id).filter(purpose=Purpose.PRIZE)
+    latest = {transfer.user_id: transfer for transfer in sent if transfer.state != TransferState.CANCELLED}
     return {
         "competition_id": award_list.competition_id,
-        "prizes": [_award_row(award, award_list, status) for award in awards],
+        "prizes": [
+            _award_row(award, award_list, None if done.waits_for_approval else latest.get(award.user_id))
+            for award in award_list.awards.all()
+        ],
         "currency": award_list.currency,
         "prize_pool": to_decimal(award_list.pool_minor, award_list.currency),
         "remainder": to_decimal(award_list.kept_minor, award_list.currency),
@@ -180,11 +209,11 @@ def distributed(done: Distributed) -> dict[str, Any]:
     }
 
 
-def _award_row(award: Award, award_list: AwardList, status: str) -> dict[str, Any]:
-    transfer: Transfer | None = getattr(award, "transfer", None)
-    shown = transfer.state if transfer else "paid" if status == "distributed" else status
+def _award_row(award: Award, award_list: AwardList, transfer: Transfer | None) -> dict[str, Any]:
+    """``transfer``: the latest of this person, which a correction that left the award alone has not replaced."""
+    shown = transfer.state if transfer else "awaiting_approval"
     row = _row(award.user_id, award.rank, award.amount_minor, award_list.currency, shown)
-    return row | {"waits_for": transfer.waits_for or None} if transfer else row
+    return row | {"waits_for": transfer.waits_for or None if transfer else None}
 
 
 def _row(user_id: Any, rank: int, amount_minor: int, currency: str, status: str) -> dict[str, Any]:

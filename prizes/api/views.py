@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -19,7 +20,7 @@ from config.core.errors import NotFound, WrongMethod
 from config.core.money import to_decimal
 from prizes import queries
 from prizes.actors import Actor
-from prizes.api.permissions import TreasurerOnly, TreasurerOrKey, actor_of
+from prizes.api.permissions import TREASURER, TreasurerOnly, TreasurerOrKey, actor_of
 from prizes.api.serializers import (
     CalculateBody,
     FundingAnswer,
@@ -34,6 +35,7 @@ from prizes.api.serializers import (
     TransactionAnswer,
     TransactionQuery,
     calculated,
+    checked_body,
     distributed,
     document_of,
     minor_of,
@@ -63,7 +65,7 @@ class PlanView(APIView):
     def put(self, request: Request, competition_id: str) -> Response:
         """Replaces the plan; the owner and staff, until the start."""
         competition = competitions.access_competition_to_change(caller(request), uuid_of(competition_id))
-        document = document_of(body_of(request, PlanBody), competition.currency)
+        document = document_of(checked_body(request, PlanBody, competition), competition.currency)
         plan = change_plan(
             competition_id=competition.id, document=document, actor=Actor(caller(request)), now=timezone.now()
         )
@@ -79,12 +81,20 @@ class CalculateView(APIView):
     @extend_schema(request=CalculateBody, responses=PrizesAnswer)
     def post(self, request: Request, competition_id: str) -> Response:
         """What the prizes would be; writes nothing."""
-        competition = competitions.access_competition_to_change(caller(request), uuid_of(competition_id))
-        body = body_of(request, CalculateBody)
+        competition = _competition_to_settle(request, competition_id)
+        body = checked_body(request, CalculateBody, competition)
         promised = None
         if "prize_pool" in body:
             promised = minor_of(body["prize_pool"], competition.currency, "prize_pool")
         return success(calculated(calculate(competition, promised_minor=promised)))
+
+
+def _competition_to_settle(request: Request, competition_id: str) -> Competition:
+    """For its owner, staff who may change it, and treasurers. Raises NotFound, Forbidden."""
+    person, named = caller(request), uuid_of(competition_id)
+    if person.has_perm(TREASURER):
+        return competitions.competition(named)
+    return competitions.access_competition_to_change(person, named)
 
 
 class DistributeView(APIView):
@@ -130,7 +140,7 @@ class FundingView(APIView):
     def post(self, request: Request, competition_id: str) -> Response:
         """Confirms that money for the pool is there. The same reference again changes nothing."""
         competition = competitions.competition(uuid_of(competition_id))
-        body = body_of(request, FundingBody)
+        body = checked_body(request, FundingBody, competition)
         funded = confirm_funding(
             competition_id=competition.id,
             amount_minor=minor_of(body["amount"], competition.currency, "amount"),
@@ -209,12 +219,20 @@ def _may_see_all(request: Request, competition: Competition) -> bool:
     if not request.user.is_authenticated:
         return False
     person = caller(request)
-    return person.id == competition.owner_id or person.has_perm("prizes.view_transfer")
+    return person.id == competition.owner_id or person.has_perm(TREASURER) or person.has_perm("prizes.view_transfer")
 
 
 def statement_key_view(request: HttpRequest) -> HttpResponse:
     """The public key of statements, as PEM."""
     return HttpResponse(public_key_pem(), content_type="application/x-pem-file")
+
+
+def sandbox_view(request: HttpRequest, reference: str) -> HttpResponse:
+    """Where a real gateway would ask for a card."""
+    if "sandbox" not in settings.GATEWAYS:
+        raise NotFound
+    text = "This is the sandbox: the fee pays itself within a second or two. You can close this page."
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 @csrf_exempt  # a gateway has a signature instead
