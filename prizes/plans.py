@@ -4,6 +4,8 @@ A document is JSON without floats, so that its canonical form can be hashed and 
 
     {"places": [{"first": 1, "last": 1, "percent": "60"}, {"first": 2, "last": 3, "amount_minor": 500}],
      "target": null, "leftover": "redistribute", "platform_fee_percent": "0", "fee_share_percent": "100"}
+
+A plan of amounts also says their ``currency``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +47,10 @@ class FeeSplit:
     platform_minor: int
     pool_minor: int
     organiser_minor: int
+
+
+def names_amounts(document: Document) -> bool:
+    return any("amount_minor" in place for place in document["places"])
 
 
 def plan_of(document: Document, *, ties_share: bool) -> Plan:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import ProtectedError, Q
 
 from accounts.models import User
 from competitions import rules
@@ -164,12 +164,15 @@ def cancel_competition(*, competition_id: UUID, by: User, now: datetime) -> Comp
 @transaction.atomic
 def delete_competition(*, competition_id: UUID, now: datetime) -> None:
     """Raises CannotDelete after the start, with participants, and when a seat was ever reserved: even an unpaid one
-    may still be paid, and then the money needs something to hang on."""
+    may still be paid, and then the money needs something to hang on. So does what was ever decided about money."""
     competition = lock_competition(competition_id)
     untouched = competition.status_at(now) in (rules.Status.DRAFT, rules.Status.UPCOMING)
     if not untouched or competition.participant_count or Seat.objects.filter(competition=competition).exists():
         raise CannotDelete
-    competition.delete()
+    try:
+        competition.delete()
+    except ProtectedError:
+        raise CannotDelete from None
     competition_deleted.send(Competition, competition_id=competition_id)
 
 

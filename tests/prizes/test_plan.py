@@ -252,6 +252,42 @@ def test_fixed_amounts_may_rely_on_fees_that_are_still_to_come(
     assert me.put(url(competition), {"places": [place(1, amount=50)]}).status_code == 200
 
 
+FIFTY = {"places": [place(1, amount=50)]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"currency": "KWD"}, "currency"), ({"currency": "JPY"}, "currency"), ({"prize_pool": 49.99}, "prize_pool")],
+)
+def test_a_change_that_the_plan_s_amounts_do_not_survive_is_refused(
+    me: APIClient, upcoming: Competition, change: dict[str, Any], field: str
+) -> None:
+    me.put(url(upcoming), FIFTY)
+    before = me.get(url(upcoming)).content
+    answer = me.patch(f"/api/v1/competitions/{upcoming.id}", change)
+    assert (answer.status_code, answer.json()["details"].keys()) == (400, {field})
+    upcoming.refresh_from_db()
+    assert (upcoming.currency, upcoming.prize_pool_minor) == ("USD", 10_000)
+    assert me.get(url(upcoming)).content == before
+
+
+def test_other_changes_do_not_ask_the_plan(me: APIClient, upcoming: Competition) -> None:
+    competition = f"/api/v1/competitions/{upcoming.id}"
+    me.put(url(upcoming), FIFTY)
+    assert me.patch(competition, {"prize_pool": 50, "metric": "distance"}).status_code == 200
+    me.put(url(upcoming), {"places": [place(1, percent=50)]})
+    assert me.patch(competition, {"prize_pool": 1, "currency": "EUR"}).status_code == 200
+    assert me.get(url(upcoming)).json()["data"]["currency"] == "EUR"
+
+
+def test_a_competition_whose_money_was_decided_about_is_cancelled_not_deleted(
+    me: APIClient, upcoming: Competition
+) -> None:
+    me.put(url(upcoming), FIFTY)
+    assert me.delete(f"/api/v1/competitions/{upcoming.id}").status_code == 409
+    assert me.get(url(upcoming)).status_code == 200
+
+
 def test_minus_zero_is_zero(me: APIClient, upcoming: Competition) -> None:
     body = '{"places": [{"first": 1, "percent": -0.0}], "platform_fee_percent": -0}'
     answer = me.put(url(upcoming), data=body, content_type="application/json")
