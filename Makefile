@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-browser lint lock clean
+.PHONY: help run test test-slow test-browser lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -13,7 +13,10 @@ run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.dat
 	@$(BIN)/python -m config.devservices run
 
 test: lint ## lint, then every test but those in a browser
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow"
+
+test-slow: $(READY) ## a million prize plans, and death before every line that pays: some minutes
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser

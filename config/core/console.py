@@ -31,14 +31,18 @@ def rehearsed(*, dry_run: bool) -> Iterator[None]:
         transaction.set_rollback(dry_run)
 
 
-def print_report(rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool) -> None:
+def print_report(
+    rows: Sequence[Mapping[str, Any]], *, title: str, as_json: bool, columns: Sequence[str] | None = None
+) -> None:
+    """``columns``: what of each row the table shows, where all of it would not fit a terminal. JSON has everything."""
     if as_json:
         sys.stdout.write(json.dumps(list(rows), default=str, indent=2) + "\n")
         return
     table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
+    shown = columns or (list(rows[0]) if rows else [])
+    for name in shown if rows else ():
         justify: Literal["left", "right"] = "right" if isinstance(rows[0][name], int) else "left"
         table.add_column(name.replace("_", " "), justify=justify, overflow="fold")  # an id is of use only whole
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(str(row[name]) for name in shown))
     Console().print(table if rows else f"{title}: nothing")

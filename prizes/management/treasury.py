@@ -41,12 +41,16 @@ def add_report_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
+AWARD_COLUMNS = ("competition_name", "rank", "name", "amount", "currency", "state", "note")
+
+
 def award_rows(award_list: AwardList) -> Iterator[dict[str, Any]]:
     """A report's line for each award."""
     for award in award_list.awards.select_related("user", "transfer"):
         transfer = getattr(award, "transfer", None)
         yield {
             "competition": str(award_list.competition_id),
+            "competition_name": award_list.competition.name,
             "version": award_list.version,
             "rank": award.rank,
             "person": str(award.user_id),

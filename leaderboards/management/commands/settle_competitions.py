@@ -33,7 +33,8 @@ class Command(BaseCommand):
         due = Competition.objects.all().with_status(Status.COMPLETED, now).order_by("closes_at", "id")
         ids = competition or list(due.values_list("id", flat=True))
         rows = [_settled(one, now, dry_run) for one in progress(ids, doing="Settling", total=len(ids))]
-        print_report(rows, title="Final standings", as_json=json)
+        columns = ("competition", "number", "participants", "state")
+        print_report(rows, title="Final standings", as_json=json, columns=columns)
         failed = sum(row["digest"] == "" for row in rows)
         if failed:
             raise CommandError(f"{failed} competitions were not settled; the others are.")

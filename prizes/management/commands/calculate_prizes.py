@@ -10,7 +10,7 @@ from django.utils import timezone
 from competitions.models import Competition
 from competitions.rules import Status
 from config.core.console import print_report, progress, rehearsed
-from prizes.management.treasury import Outcomes, add_report_arguments, award_rows, competitions_named
+from prizes.management.treasury import AWARD_COLUMNS, Outcomes, add_report_arguments, award_rows, competitions_named
 from prizes.services.distribution import award_prizes
 
 
@@ -29,5 +29,5 @@ class Command(BaseCommand):
         for one in progress(chosen, doing="Calculating", total=len(chosen)):
             with outcomes.of(one), rehearsed(dry_run=dry_run):
                 rows += award_rows(award_prizes(competition_id=one.id, now=now))
-        print_report(rows, title="Awards" + (" (dry run)" if dry_run else ""), as_json=json)
+        print_report(rows, title="Awards" + (" (dry run)" if dry_run else ""), as_json=json, columns=AWARD_COLUMNS)
         outcomes.close()

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.core.console import print_report, progress, rehearsed
 from prizes.actors import Actor
-from prizes.management.treasury import Outcomes, add_treasurer_arguments, award_rows, competitions_named
+from prizes.management.treasury import AWARD_COLUMNS, Outcomes, add_treasurer_arguments, award_rows, competitions_named
 from prizes.services.distribution import approve_distribution, distribute_prizes
 
 
@@ -44,5 +44,5 @@ class Command(BaseCommand):
                 rows += award_rows(done.award_list)
                 if done.waits_for_approval:
                     outcomes.problems.append(f"{one.name} ({one.id}): another treasurer must approve this (--approve).")
-        print_report(rows, title="Prizes" + (" (dry run)" if dry_run else ""), as_json=json)
+        print_report(rows, title="Prizes" + (" (dry run)" if dry_run else ""), as_json=json, columns=AWARD_COLUMNS)
         outcomes.close()

@@ -35,6 +35,7 @@ class Command(BaseCommand):
             [_row(transfer) for transfer in known.values()],
             title="Transfers" + (" (dry run)" if dry_run else ""),
             as_json=json,
+            columns=("transfer", "amount", "currency", "state", "note"),
         )
         states = Counter(transfer.state for transfer in known.values())
         if states[TransferState.FAILED] or states[TransferState.UNKNOWN]:

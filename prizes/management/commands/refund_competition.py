@@ -39,5 +39,6 @@ class Command(BaseCommand):
                 }
                 for refund in transfers_of(one.id).filter(purpose=Purpose.REFUND)
             ]
-        print_report(rows, title="Refunds" + (" (dry run)" if dry_run else ""), as_json=json)
+        title = "Refunds" + (" (dry run)" if dry_run else "")
+        print_report(rows, title=title, as_json=json, columns=("name", "amount", "currency", "state", "note"))
         outcomes.close()
