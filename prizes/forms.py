@@ -1,5 +1,6 @@
 """What the panel asks before money moves."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,11 +10,20 @@ from config.core.money import WrongAmount, decimals_of, to_minor
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=500, help_text="Why; it is kept with your name.")
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "vLargeTextField"}),
+        help_text="Why; it is kept with your name.",
+    )
 
 
 class ReferenceForm(ReasonForm):
-    reference = forms.CharField(max_length=80, help_text="What the bank or the receipt calls it.")
+    reference = forms.CharField(
+        max_length=80,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        help_text="What the bank or the receipt calls it.",
+    )
+    field_order: Sequence[str] = ("reference", "reason")
 
 
 class FundingForm(ReferenceForm):
@@ -27,7 +37,11 @@ class FundingForm(ReferenceForm):
         super().__init__(*args, **kwargs)
         self.currency = currency
         self.fields["amount"].label = f"Amount in {currency}"
-        self.fields["amount"].widget.attrs["step"] = str(Decimal(1).scaleb(-decimals_of(currency)))
+        self.fields["amount"].widget.attrs |= {
+            "step": str(Decimal(1).scaleb(-decimals_of(currency))),
+            "class": "vTextField",
+            "autocomplete": "off",
+        }
 
     def clean_amount(self) -> int:
         """In minor units."""

@@ -1,0 +1,194 @@
+"""The books, to look at: entries and their accounts, awards, who did what, and what gateways said."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from prizes.admin.steps import Book
+from prizes.admin.tables import SHOWN, Table, money
+from prizes.models import (
+    Account,
+    AccountKind,
+    AwardList,
+    Entry,
+    GatewayEvent,
+    PayoutAccount,
+    Posting,
+    SandboxFault,
+    TreasuryAction,
+)
+
+
+class PostingInline(admin.TabularInline[Posting, Entry]):
+    model = Posting
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("account", "debit", "credit")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
+        return super().get_queryset(request).select_related("account")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("prizes.view_entry")  # an entry without its sides says nothing
+
+    @admin.display(empty_value="")
+    def debit(self, posting: Posting) -> str | None:
+        return money(posting.amount_minor, posting.account.currency) if posting.amount_minor > 0 else None
+
+    @admin.display(empty_value="")
+    def credit(self, posting: Posting) -> str | None:
+        return money(-posting.amount_minor, posting.account.currency) if posting.amount_minor < 0 else None
+
+
+@admin.register(Entry)
+class EntryAdmin(Book):
+    list_display = ("created_at", "kind", "competition", "user", "note", "by")
+    list_filter = ("kind",)
+    search_fields = ("key", "user__name", "competition__name")
+    list_select_related = ("competition", "user", "by")
+    date_hierarchy = "created_at"
+    fields = ("kind", "competition", "user", "note", "by", "created_at", "key")
+    inlines = (PostingInline,)
+
+
+@admin.register(Account)
+class AccountAdmin(Book):
+    list_display = ("kind", "currency", "gateway", "competition", "user", "balance")
+    list_filter = ("kind", "currency")
+    search_fields = ("competition__name", "user__name")
+    list_select_related = ("competition", "user")
+    fields = ("kind", "currency", "gateway", "competition", "user", "balance")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """A subquery, so that only the accounts of the page are added up."""
+        postings = Posting.objects.filter(account=OuterRef("pk")).values("account").annotate(sum=Sum("amount_minor"))
+        accounts: QuerySet[Account] = super().get_queryset(request)
+        return accounts.annotate(debits=Subquery(postings.values("sum")))
+
+    @admin.display(description="balance")
+    def balance(self, account: Account) -> str:
+        debits: int = account.debits or 0  # type: ignore[attr-defined]
+        return money(debits if account.kind == AccountKind.CASH else -debits, account.currency)
+
+
+@admin.register(AwardList)
+class AwardListAdmin(Book):
+    list_display = ("competition", "version", "money", "created_at", "created_by")
+    search_fields = ("competition__name",)
+    list_select_related = ("competition", "created_by")
+    fields = (
+        "competition",
+        "version",
+        "money",
+        "promised",
+        "fees",
+        "platform_fee",
+        "organiser_part",
+        "kept",
+        "created_at",
+        "created_by",
+        "awards",
+    )
+
+    @admin.display(description="pool", ordering="pool_minor")
+    def money(self, listed: AwardList) -> str:
+        return money(listed.pool_minor, listed.currency)
+
+    @admin.display(description="promised")
+    def promised(self, listed: AwardList) -> str:
+        return money(listed.promised_minor, listed.currency)
+
+    @admin.display(description="entry fees")
+    def fees(self, listed: AwardList) -> str:
+        return money(listed.fees_minor, listed.currency)
+
+    @admin.display(description="of these the platform's")
+    def platform_fee(self, listed: AwardList) -> str:
+        return money(listed.platform_fee_minor, listed.currency)
+
+    @admin.display(description="of these the organiser's")
+    def organiser_part(self, listed: AwardList) -> str:
+        return money(listed.organiser_minor, listed.currency)
+
+    @admin.display(description="kept of the pool")
+    def kept(self, listed: AwardList) -> str:
+        return money(listed.kept_minor, listed.currency)
+
+    @admin.display(description="awards")
+    def awards(self, listed: AwardList) -> Table:
+        awards = listed.awards.select_related("user")
+        return Table(
+            ("rank", "person", "amount"),
+            [(a.rank, a.user.name, money(a.amount_minor, listed.currency)) for a in awards[:SHOWN]],
+            frozenset({0, 2}),
+            total=awards.count(),
+        )
+
+
+@admin.register(TreasuryAction)
+class TreasuryActionAdmin(Book):
+    list_display = ("done_at", "who", "action", "competition", "reason")
+    list_filter = ("action",)
+    search_fields = ("competition__name", "by__name", "service_key", "reason")
+    list_select_related = ("competition", "by")
+    date_hierarchy = "done_at"
+    fields = ("done_at", "who", "action", "competition", "reason", "particulars")
+
+    @admin.display(description="who", ordering=F("by__name").asc(nulls_last=True))
+    def who(self, action: TreasuryAction) -> str:
+        return action.by.name if action.by else f"key {action.service_key}"
+
+    @admin.display(description="details")
+    def particulars(self, action: TreasuryAction) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(action.details, ensure_ascii=False, indent=2))
+
+
+@admin.register(PayoutAccount)
+class PayoutAccountAdmin(Book):
+    list_display = ("user", "gateway", "ready", "updated_at")
+    list_filter = ("gateway", "ready")
+    search_fields = ("user__name", "user__email", "reference")
+    list_select_related = ("user",)
+
+
+@admin.register(GatewayEvent)
+class GatewayEventAdmin(Book):
+    list_display = ("received_at", "gateway", "kind", "event_id", "key")
+    list_filter = ("gateway", "kind")
+    search_fields = ("event_id", "key")
+
+
+@admin.register(SandboxFault)
+class SandboxFaultAdmin(admin.ModelAdmin[SandboxFault]):
+    """What the pretended gateway is told to do wrong; none left to do switches one off."""
+
+    list_display = ("call", "fault", "times_left")
+    show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _has_sandbox() and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: SandboxFault | None = None) -> bool:
+        return _has_sandbox() and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _has_sandbox() and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: SandboxFault | None = None) -> bool:
+        return _has_sandbox() and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: SandboxFault | None = None) -> bool:
+        return False
+
+
+def _has_sandbox() -> bool:
+    return "sandbox" in settings.GATEWAYS

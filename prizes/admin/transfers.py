@@ -1,0 +1,222 @@
+"""Money on its way: transfers to people, and the fees that came from them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import lock_people
+from prizes.actors import Actor
+from prizes.admin.steps import Answers, Effect, Step, Verdict, WithSteps, blocked, done, ready
+from prizes.admin.tables import Table, day_and_time, moment, money
+from prizes.forms import ReferenceForm
+from prizes.models import Payment, PaymentState, Purpose, Transfer, TransferMove, TransferState
+from prizes.models.transfers import UNFINISHED
+from prizes.services.fees import mark_payment_paid
+from prizes.services.transfers import mark_transfer_paid, retry_transfer
+
+
+class TransferMoveInline(admin.TabularInline[TransferMove, Transfer]):
+    model = TransferMove
+    verbose_name_plural = "what happened to it"
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("moved_at", "from_state", "to_state", "attempt", "reason", "by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TransferMove]:
+        return super().get_queryset(request).select_related("by")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("prizes.view_transfer")  # whoever sees the transfer sees its life
+
+
+# --- Sending it again ---
+
+
+def _can_retry(transfer: Transfer, treasurer: User) -> Verdict:
+    if transfer.state == TransferState.FAILED:
+        return ready("It has failed.")
+    return done(f"There is nothing to try again: {_how_it_stands(transfer)}.")
+
+
+def _how_it_stands(transfer: Transfer) -> str:
+    match transfer.state:
+        case TransferState.PAID:
+            assert transfer.paid_at is not None
+            return f"it was paid on {day_and_time(transfer.paid_at)}, reference {transfer.reference or 'unknown'}"
+        case TransferState.CANCELLED:
+            return "it was withdrawn"
+        case TransferState.FAILED:
+            return "it has failed"
+    return f"it is {transfer.state}, attempt {transfer.attempt}"
+
+
+def _what_retry_does(transfer: Transfer, treasurer: User) -> Effect:
+    return Effect(
+        [
+            f"{_sum(transfer)} is sent to {transfer.user.name} again, as attempt {transfer.attempt + 1}"
+            + (", to the payout account that is connected by then." if transfer.purpose == Purpose.PRIZE else "."),
+            f"It failed because: {transfer.reason or 'nobody said why'}",
+        ],
+        notes=["The gateway is asked first whether an earlier attempt has arrived after all."],
+        background=_life(transfer),
+    )
+
+
+def _sum(row: Transfer | Payment) -> str:
+    return money(row.amount_minor, row.currency)
+
+
+def _life(transfer: Transfer) -> Table:
+    moves = transfer.moves.select_related("by")
+    return Table(
+        ("when", "what", "attempt", "why", "who"),
+        [(moment(m.moved_at), str(m), m.attempt, m.reason, m.by.name if m.by else "–") for m in moves],
+        frozenset({2}),
+        caption="What happened to it so far",
+    )
+
+
+def _retry(transfer: Transfer, actor: Actor, answers: Answers) -> str:
+    retry_transfer(transfer_id=transfer.id, actor=actor, reason=answers["reason"], now=timezone.now())
+    return f"{_sum(transfer)} for {transfer.user.name} will be sent again."
+
+
+# --- Paid by hand ---
+
+
+def _can_be_marked(transfer: Transfer, treasurer: User) -> Verdict:
+    if transfer.state in (TransferState.PAID, TransferState.CANCELLED):
+        return done(f"There is nothing to pay: {_how_it_stands(transfer)}.")
+    if transfer.state == TransferState.FAILED or (transfer.gateway == "manual" and transfer.state in UNFINISHED):
+        return ready("A treasurer pays it by hand." if transfer.gateway == "manual" else "It has failed.")
+    return blocked(f"The gateway {transfer.gateway} sends it; by hand only what has failed there.")
+
+
+def _what_marking_does(transfer: Transfer, treasurer: User) -> Effect:
+    return Effect(
+        [
+            f"You say that you have paid {_sum(transfer)} to {transfer.user.name} yourself.",
+            "It counts as paid from then on, and nothing is sent any more. This cannot be taken back.",
+        ],
+        notes=["It has failed at the gateway. Make sure that it did not arrive there after all."]
+        if transfer.state == TransferState.FAILED
+        else [],
+        background=_life(transfer),
+    )
+
+
+def _mark_paid(transfer: Transfer, actor: Actor, answers: Answers) -> str:
+    reference = answers["reference"]
+    mark_transfer_paid(
+        transfer_id=transfer.id, reference=reference, actor=actor, reason=answers["reason"], now=timezone.now()
+    )
+    return f"{_sum(transfer)} for {transfer.user.name} counts as paid, reference {reference}."
+
+
+@admin.register(Transfer)
+class TransferAdmin(WithSteps):
+    list_display = ("created_at", "purpose", "user", "competition", "money", "gateway", "state", "note")
+    list_filter = ("state", "purpose", "gateway", ("waits_for", admin.EmptyFieldListFilter))
+    search_fields = ("key", "reference", "user__name", "user__email", "competition__name")
+    search_help_text = "Person, e-mail, competition, our key or the gateway's reference."
+    list_select_related = ("user", "competition")
+    date_hierarchy = "created_at"
+    fields = (
+        "user",
+        "money",
+        "state",
+        "waits_for",
+        "reason",
+        "competition",
+        "purpose",
+        "gateway",
+        "attempt",
+        "destination",
+        "reference",
+        "key",
+        "created_at",
+        "updated_at",
+        "paid_at",
+    )
+    inlines = (TransferMoveInline,)
+    steps = (
+        Step("retry", "Try again", _can_retry, _what_retry_does, _retry),
+        Step("mark-paid", "Mark as paid", _can_be_marked, _what_marking_does, _mark_paid, ReferenceForm),
+    )
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def money(self, transfer: Transfer) -> str:
+        return _sum(transfer)
+
+    @admin.display(description="note", empty_value="")
+    def note(self, transfer: Transfer) -> str:
+        return transfer.waits_for or transfer.reason
+
+
+# --- Entry fees ---
+
+
+def _fee_can_be_marked(payment: Payment, treasurer: User) -> Verdict:
+    if payment.paid_at is not None:
+        reference = payment.payment_reference or "unknown"
+        return done(f"It was paid on {day_and_time(payment.paid_at)}, reference {reference}.")
+    if payment.gateway != "manual":
+        return blocked(f"This fee is paid at the gateway {payment.gateway}, which tells us by itself.")
+    return ready("A treasurer takes it by hand.")
+
+
+def _what_marking_a_fee_does(payment: Payment, treasurer: User) -> Effect:
+    person = payment.user.name
+    sentences = [
+        f"You say that you have {_sum(payment)} from {person} in hand.",
+        f"{person} then takes part in {payment.competition}. If there is no seat left, the fee is owed back.",
+    ]
+    if payment.state == PaymentState.CLOSED:
+        sentences.append("The seat was given up meanwhile.")
+    return Effect(sentences, notes=[f"The seat was asked for on {day_and_time(payment.created_at)}."])
+
+
+def _mark_fee_paid(payment: Payment, actor: Actor, answers: Answers) -> str:
+    reference = answers["reference"]
+    mark_payment_paid(
+        payment_id=payment.id, reference=reference, actor=actor, reason=answers["reason"], now=timezone.now()
+    )
+    return f"{_sum(payment)} from {payment.user.name} counts as paid, reference {reference}."
+
+
+@admin.register(Payment)
+class PaymentAdmin(WithSteps):
+    list_display = ("created_at", "user", "competition", "money", "gateway", "state", "paid_at")
+    list_filter = ("state", "gateway")
+    search_fields = ("id", "user__name", "user__email", "competition__name", "payment_reference")
+    search_help_text = "Person, e-mail, competition, or a reference."
+    list_select_related = ("user", "competition")
+    date_hierarchy = "created_at"
+    fields = (
+        "user",
+        "money",
+        "state",
+        "competition",
+        "gateway",
+        "checkout_reference",
+        "payment_reference",
+        "created_at",
+        "paid_at",
+    )
+    steps = (
+        Step("mark-paid", "Mark as paid", _fee_can_be_marked, _what_marking_a_fee_does, _mark_fee_paid, ReferenceForm),
+    )
+
+    def lock(self, row: Payment) -> None:
+        lock_people([row.user_id])  # a fee's row comes after its person
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def money(self, payment: Payment) -> str:
+        return _sum(payment)
