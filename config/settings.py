@@ -152,7 +152,10 @@ CHANNEL_LAYERS = {
 
 # --- Jobs, in PostgreSQL ----------------------------------------------------------------------------------------------
 
-PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful"}  # one every five seconds would pile up
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "delete_jobs": "successful",  # one every five seconds would pile up
+    "concurrency": 8,  # a payment gateway that hangs must not keep competitions from ending
+}
 
 # --- Who is calling ---------------------------------------------------------------------------------------------------
 

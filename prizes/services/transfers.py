@@ -12,10 +12,11 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Value
 from procrastinate.types import JSONDict
 
 from config.core.errors import Conflict, Invalid
+from leaderboards.queries import final_standings
 from prizes import pots
 from prizes.actors import Actor
 from prizes.gateways import gateway
@@ -36,11 +37,16 @@ from prizes.signals import prizes_settled
 log = structlog.get_logger(__name__)
 
 NO_ACCOUNT = "The winner has not connected a payout account."
+CORRECTED = "The standings were corrected since; distribute the new awards."
 _STALE = timedelta(minutes=2)
 
 
 class NotFailed(Conflict):
     message = "Only a transfer that has failed can be tried again."
+
+
+class NotByHand(Conflict):
+    message = "Only a transfer that a treasurer makes by hand can be given up."
 
 
 class NotForHand(Conflict):
@@ -69,8 +75,8 @@ def send_transfer(*, transfer_id: UUID, now: datetime) -> Transfer:
     """Brings an unfinished transfer as far as it goes, and says how it stands. Never inside a transaction: each step is
     committed before the next. Safe to call at any time, any number of times, from anywhere."""
     with _alone_with(transfer_id) as alone:
-        transfer = Transfer.objects.select_related("payment").get(id=transfer_id)
-        if alone and transfer.state in UNFINISHED and _has_destination(transfer, now):
+        transfer = Transfer.objects.select_related("payment", "award__award_list").get(id=transfer_id)
+        if alone and transfer.state in UNFINISHED and _may_go(transfer, now):
             _carry_out(transfer, now)
     return transfer
 
@@ -101,22 +107,38 @@ def _alone_with(transfer_id: UUID) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", [str(transfer_id)])
 
 
-def _has_destination(transfer: Transfer, now: datetime) -> bool:
-    """Finds out where the money goes, once: a repeat goes to the same place."""
-    if transfer.destination:
+def _may_go(transfer: Transfer, now: datetime) -> bool:
+    """What was asked for once is seen through. Anything else needs somewhere to go, and no correction in its way."""
+    if transfer.state != TransferState.PENDING:
         return True
+    waits_for = CORRECTED if _is_outdated(transfer) else _without_destination(transfer)
+    Transfer.objects.filter(id=transfer.id, state=TransferState.PENDING).update(
+        destination=transfer.destination, waits_for=waits_for, updated_at=now
+    )
+    transfer.waits_for = waits_for
+    return not waits_for
+
+
+def _is_outdated(transfer: Transfer) -> bool:
+    if transfer.award is None:
+        return False
+    standings = final_standings(transfer.competition_id)
+    return standings is not None and standings.number > transfer.award.award_list.version
+
+
+def _without_destination(transfer: Transfer) -> str:
+    """Finds out where the money goes, once: a repeat goes to the same place. Says what is missing."""
+    if transfer.destination:
+        return ""
     if transfer.purpose == Purpose.REFUND:
         assert transfer.payment is not None
         transfer.destination = transfer.payment.payment_reference
     elif gateway(transfer.gateway).needs_account:
         account = PayoutAccount.objects.filter(user=transfer.user_id, gateway=transfer.gateway, ready=True).first()
         transfer.destination = account.reference if account else ""
-        transfer.waits_for = "" if account else NO_ACCOUNT
     else:
         transfer.destination = "by hand"
-    transfer.updated_at = now
-    transfer.save(update_fields=["destination", "waits_for", "updated_at"])
-    return bool(transfer.destination)
+    return "" if transfer.destination else NO_ACCOUNT
 
 
 def _carry_out(transfer: Transfer, now: datetime) -> None:
@@ -274,10 +296,23 @@ def mark_transfer_paid(*, transfer_id: UUID, reference: str, actor: Actor, reaso
 
 
 @transaction.atomic
+def give_up_transfer(*, transfer_id: UUID, actor: Actor, reason: str, now: datetime) -> Transfer:
+    """A treasurer will not make this payment by hand: it has failed, and can be tried again, or withdrawn by a
+    correction. Given up again it changes nothing. Raises NotByHand."""
+    transfer = Transfer.objects.select_for_update(no_key=True).get(id=transfer_id)
+    if transfer.gateway != "manual" or transfer.state not in (*UNFINISHED, TransferState.FAILED):
+        raise NotByHand
+    if transfer.state != TransferState.FAILED:
+        _move(transfer, TransferState.FAILED, now, reason=reason, by=actor)
+        _audit("give_up", transfer, actor, reason, now)
+    return transfer
+
+
+@transaction.atomic
 def withdraw_prizes(*, competition_id: UUID, now: datetime) -> None:
     """Takes back what was awarded and certainly not sent, before corrected awards are ordered."""
-    unsent = Q(state=TransferState.PENDING, attempt=1) | Q(state=TransferState.FAILED)
-    prizes = Transfer.objects.filter(unsent, competition_id=competition_id, purpose=Purpose.PRIZE)
+    unsent = [TransferState.PENDING, TransferState.FAILED]
+    prizes = Transfer.objects.filter(state__in=unsent, competition_id=competition_id, purpose=Purpose.PRIZE)
     withdrawn = [t for t in prizes if _move(t, TransferState.CANCELLED, now, reason="The standings were corrected.")]
     post_entries(
         entries=[

@@ -27,6 +27,7 @@ from prizes.services.distribution import (
 )
 from prizes.services.funding import ReserveTooSmall, confirm_funding
 from prizes.services.plans import change_plan
+from prizes.services.transfers import CORRECTED, give_up_transfer, send_transfer
 from prizes.verification import CHECKS, faults_of
 from tests.conftest import MakeCompetition
 from tests.leaderboards.test_mirror import run_together
@@ -204,6 +205,35 @@ class TestCorrection:
         assert distribute(competition) == [6_000, 3_000, 1_000]
         cancelled = Transfer.objects.filter(state=TransferState.CANCELLED)
         assert sorted(cancelled.values_list("amount_minor", flat=True)) == [1_000, 3_000, 6_000]
+
+    def test_what_waits_when_the_standings_are_corrected_does_not_go_out_any_more(
+        self, make_finished: MakeFinished, treasurer: User, staff: User, now: datetime, distribute: Distribute
+    ) -> None:
+        competition = make_finished(9, 8)
+        distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=now)
+        assert run_jobs() == [], "nobody has an account, so everything waits"
+        self.disqualify_first(competition, staff, now)
+        connect_accounts(competition)
+        for transfer in Transfer.objects.all():
+            assert send_transfer(transfer_id=transfer.id, now=now).waits_for == CORRECTED
+        assert distribute(competition) == [10_000]
+
+    def test_a_payment_by_hand_that_was_given_up_is_withdrawn_too(
+        self, make_finished: MakeFinished, treasurer: User, staff: User, now: datetime, settings: Any
+    ) -> None:
+        settings.PAYMENT_GATEWAY = "manual"
+        competition = make_finished(9, 8)
+        distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=now)
+        assert run_jobs() == []
+        self.disqualify_first(competition, staff, now)
+        with pytest.raises(PoolUnfunded):
+            distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=now)
+        for transfer in Transfer.objects.all():
+            for _ in range(2):
+                give_up_transfer(transfer_id=transfer.id, actor=Actor(treasurer), reason="Not wired.", now=now)
+        distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=now)
+        states = Transfer.objects.order_by("amount_minor").values_list("state", "amount_minor")
+        assert list(states) == [("cancelled", 3_333), ("cancelled", 6_667), ("pending", 10_000)]
 
     def test_after_it_was_paid_only_the_difference_goes_out_and_only_once_it_is_there(
         self, make_finished: MakeFinished, treasurer: User, staff: User, now: datetime, distribute: Distribute
