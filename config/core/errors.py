@@ -65,6 +65,7 @@ class Forbidden(Refusal):
 class WrongMethod(Refusal):
     status = HTTPStatus.METHOD_NOT_ALLOWED
     message = "This address can only be read."
+    allow: ClassVar[str] = "GET, HEAD"
 
 
 class NotFound(Refusal):
@@ -115,7 +116,7 @@ def error_headers(refusal: Refusal) -> dict[str, str]:
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     if isinstance(refusal, WrongMethod):
-        headers["Allow"] = "GET, HEAD"
+        headers["Allow"] = refusal.allow
     return headers
 
 

@@ -235,10 +235,15 @@ def sandbox_view(request: HttpRequest, reference: str) -> HttpResponse:
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
+class NotPosted(WrongMethod):
+    message = "Webhooks are posted here."
+    allow = "POST"
+
+
 @csrf_exempt  # a gateway has a signature instead
 def webhook_view(request: HttpRequest, gateway: str) -> HttpResponse:
     if request.method != "POST":
-        raise WrongMethod("Webhooks are posted here.")
+        raise NotPosted
     headers = {name.lower(): value for name, value in request.headers.items()}
     receive_webhook(gateway_name=gateway, body=request.body, headers=headers, now=timezone.now())
     return HttpResponse(status=204)

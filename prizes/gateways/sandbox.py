@@ -79,7 +79,7 @@ class SandboxGateway:
         return True
 
     def read_webhook(self, body: bytes, headers: Mapping[str, str]) -> Event:
-        if not hmac.compare_digest(headers.get(SIGNATURE, ""), sign(body)):
+        if not hmac.compare_digest(headers.get(SIGNATURE, "").encode(), sign(body).encode()):
             raise BadSignature("The signature does not fit.")
         fields = orjson.loads(body)
         return Event(**{**fields, "kind": EventKind(fields["kind"])})
