@@ -45,7 +45,7 @@ class InCurrency(serializers.Serializer[Any]):
 def checked_body(request: Request, body: type[InCurrency], competition: Competition) -> dict[str, Any]:
     """Raises a validation error that names the field."""
     parsed = body_of(request, body)
-    if parsed.get("currency", competition.currency) != competition.currency:
+    if parsed.get("currency", competition.currency).upper() != competition.currency:
         raise serializers.ValidationError(
             {"currency": [f"The currency of this competition is {competition.currency}."]}
         )
