@@ -94,7 +94,8 @@ def _awards(award_list: AwardList, names: Mapping[UUID, int] | None) -> dict[str
 
 
 def _prizes(competition_id: UUID) -> list[Transfer]:
-    return list(transfers_of(competition_id).filter(purpose=Purpose.PRIZE))
+    """Of all versions, each in the order of its awards."""
+    return list(transfers_of(competition_id).filter(purpose=Purpose.PRIZE).order_by("award_id"))
 
 
 def _transfer(transfer: Transfer, names: Mapping[UUID, int] | None) -> dict[str, Any]:
