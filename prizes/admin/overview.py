@@ -7,18 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from accounts.models import User
 from competitions.rules import Status
 from config.core.errors import Refusal
 from leaderboards.models import FinalStandings
-from leaderboards.queries import final_standings, placings_now
+from leaderboards.queries import final_standings, standings_in_board_order
+from leaderboards.ranking import ranks_of
 from prizes import plans, pots, queries
-from prizes.admin.tables import SHOWN, Table, counted, day_and_time, moment, money
+from prizes.admin.tables import SHOWN, Table, counted, day_and_time, link, moment, money
 from prizes.allocation import Leftover
 from prizes.calculation import Calculation, calculate
 from prizes.models import (
@@ -34,6 +32,7 @@ from prizes.models import (
     TransferState,
     TreasuryAction,
 )
+from prizes.services.transfers import NO_ACCOUNT
 
 BEST = 20
 
@@ -42,6 +41,8 @@ _AFTERWARDS = {
     Leftover.ROLL_OVER: "is kept for the organiser's next competition",
     Leftover.RETURN: "goes back to the organiser",
 }
+
+_WAITING = {NO_ACCOUNT: "waiting for the winner's account"}
 
 
 class Overview:
@@ -73,13 +74,18 @@ class Overview:
 
     @cached_property
     def standings_table(self) -> Table:
+        """The final ones, or the best as they stand."""
         if self.standings is not None:
             placed = [(row.rank, row.user_id, row.score) for row in self.standings.rows]
+            total = len(placed)
         else:
-            placed = [(rank, placing.user_id, placing.score) for rank, placing in placings_now(self.competition)]
+            board = standings_in_board_order(self.competition.id)
+            best, total = list(board[:BEST]), board.count()
+            ranks = ranks_of([s.score for s in best], self.competition.tie_rule, offset=0, above_first=0)
+            placed = [(rank, s.user_id, s.score) for rank, s in zip(ranks, best, strict=True)]
         names = _names(user_id for _, user_id, _ in placed[:BEST])
         rows = [(rank, names[user_id], f"{score:,}") for rank, user_id, score in placed[:BEST]]
-        return Table(("rank", "person", "points"), rows, frozenset({0, 2}), total=len(placed))
+        return Table(("rank", "person", "points"), rows, frozenset({0, 2}), total=total)
 
     # --- Awards ---
 
@@ -150,7 +156,7 @@ class Overview:
             awards = list(self.current.awards.select_related("user")[:SHOWN])
             sent = self._sent_to(award.user_id for award in awards)
             rows: list[tuple[Any, ...]] = [
-                (a.rank, a.user.name, self.money(a.amount_minor), *_progress(sent.get(a.user_id))) for a in awards
+                (a.rank, a.user.name, self.money(a.amount_minor), *self._progress(sent.get(a.user_id))) for a in awards
             ]
             heads: Sequence[str] = ("rank", "person", "amount", "state", "note")
         else:
@@ -159,6 +165,12 @@ class Overview:
             rows = [(award.rank, names[award.user_id], self.money(award.amount_minor)) for award in found]
             heads = ("rank", "person", "amount")
         return Table(heads, rows, frozenset({0, 2}), total=self.winner_count)
+
+    def _progress(self, transfer: Transfer | None) -> tuple[Any, str]:
+        """How far a prize or refund is, and why."""
+        if transfer is not None:
+            return link("transfer", transfer.pk, transfer.state), transfer.waits_for or transfer.reason
+        return "calculated" if self.distribution is None else "waits for approval", ""
 
     def _sent_to(self, user_ids: Iterable[UUID]) -> dict[UUID, Transfer]:
         """The latest to each; one of earlier standings stands for an award that a correction left alone."""
@@ -242,7 +254,7 @@ class Overview:
         counted = prizes.exclude(state=TransferState.CANCELLED).values_list("state", "waits_for").annotate(Count("id"))
         by_state: dict[str, int] = {}
         for state, waits_for, count in counted.order_by():
-            name = "waiting for the winner's account" if waits_for else state
+            name = _WAITING.get(waits_for, "stopped by a correction") if waits_for else state
             by_state[name] = by_state.get(name, 0) + count
         return by_state
 
@@ -251,10 +263,7 @@ class Overview:
         """Refunds, and prizes that a correction withdrew."""
         others = queries.transfers_of(self.competition.id)
         others = others.filter(Q(purpose=Purpose.REFUND) | Q(state=TransferState.CANCELLED))
-        rows = [
-            (link_to(t), t.user.name, self.money(t.amount_minor), t.state, t.waits_for or t.reason)
-            for t in others[:SHOWN]
-        ]
+        rows = [(t.purpose, t.user.name, self.money(t.amount_minor), *self._progress(t)) for t in others[:SHOWN]]
         return Table(("what", "person", "amount", "state", "note"), rows, frozenset({2}), total=others.count())
 
     @cached_property
@@ -306,15 +315,3 @@ def _worth(place: Mapping[str, Any], currency: str) -> str:
 
 def _names(user_ids: Iterable[UUID]) -> dict[UUID, str]:
     return dict(User.objects.filter(id__in=list(user_ids)).values_list("id", "name"))
-
-
-def _progress(transfer: Transfer | None) -> tuple[Any, str]:
-    if transfer is None:
-        return "", ""
-    return link_to(transfer, transfer.state), transfer.waits_for or transfer.reason
-
-
-def link_to(transfer: Transfer, text: str = "") -> SafeString:
-    return format_html(
-        '<a href="{}">{}</a>', reverse("admin:prizes_transfer_change", args=[transfer.pk]), text or transfer.purpose
-    )

@@ -86,12 +86,18 @@ def _calculate(facts: Overview, actor: Actor, answers: Answers) -> str:
 
 def _can_fund(facts: Overview, treasurer: User) -> Verdict:
     promised = facts.money(facts.competition.prize_pool_minor)
+    if facts.status is Status.CANCELLED:
+        return blocked("The competition is cancelled; nobody wins anything.")
     if facts.missing_minor:
         confirmed, missing = facts.money(facts.competition.funded_minor), facts.money(facts.missing_minor)
         return ready(f"{confirmed} of {promised} confirmed; {missing} missing.")
-    if facts.competition.prize_pool_minor:
-        return ready(f"All of the promised {promised} is confirmed.")
-    return ready("No pool is promised.")
+    if facts.has_released and facts.distribution is None:
+        return ready("The standings were corrected after prizes went out; the new ones may need more.")
+    return done(
+        f"All of the promised {promised} is confirmed."
+        if facts.competition.prize_pool_minor
+        else "No pool is promised."
+    )
 
 
 def _what_funding_does(facts: Overview, treasurer: User) -> Effect:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -26,6 +27,11 @@ def day_and_time(at: datetime) -> str:
 
 def moment(at: datetime) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), day_and_time(at))
+
+
+def link(model: str, key: Any, text: Any) -> SafeString:
+    """To a row's page in the treasury."""
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:prizes_{model}_change", args=[key]), text)
 
 
 def counted(count: int, one: str, many: str) -> str:

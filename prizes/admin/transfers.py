@@ -6,17 +6,18 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from accounts.models import User
 from accounts.services import lock_people
 from prizes.actors import Actor
 from prizes.admin.steps import Answers, Effect, Step, Verdict, WithSteps, blocked, done, ready
-from prizes.admin.tables import Table, day_and_time, moment, money
+from prizes.admin.tables import Table, day_and_time, link, moment, money
 from prizes.forms import ReferenceForm
 from prizes.models import Payment, PaymentState, Purpose, Transfer, TransferMove, TransferState
 from prizes.models.transfers import UNFINISHED
 from prizes.services.fees import mark_payment_paid
-from prizes.services.transfers import mark_transfer_paid, retry_transfer
+from prizes.services.transfers import give_up_transfer, mark_transfer_paid, retry_transfer
 
 
 class TransferMoveInline(admin.TabularInline[TransferMove, Transfer]):
@@ -120,21 +121,45 @@ def _mark_paid(transfer: Transfer, actor: Actor, answers: Answers) -> str:
     return f"{_sum(transfer)} for {transfer.user.name} counts as paid, reference {reference}."
 
 
+# --- Not paid by hand after all ---
+
+
+def _can_be_given_up(transfer: Transfer, treasurer: User) -> Verdict:
+    if transfer.state not in UNFINISHED:
+        return done(f"There is nothing to give up: {_how_it_stands(transfer)}.")
+    if transfer.gateway != "manual":
+        return blocked(f"The gateway {transfer.gateway} sends it, and says itself when it fails.")
+    return ready("For a payment by hand that will not be made.")
+
+
+def _what_giving_up_does(transfer: Transfer, treasurer: User) -> Effect:
+    sentences = [
+        f"You say that {_sum(transfer)} to {transfer.user.name} was not paid and will not be. It counts as failed.",
+        "It stays owed: it can be tried again, or withdrawn when the standings are corrected.",
+    ]
+    return Effect(sentences, background=_life(transfer))
+
+
+def _give_up(transfer: Transfer, actor: Actor, answers: Answers) -> str:
+    give_up_transfer(transfer_id=transfer.id, actor=actor, reason=answers["reason"], now=timezone.now())
+    return f"{_sum(transfer)} for {transfer.user.name} is given up; it is still owed."
+
+
 @admin.register(Transfer)
 class TransferAdmin(WithSteps):
-    list_display = ("created_at", "purpose", "user", "competition", "money", "gateway", "state", "note")
+    list_display = ("user", "money", "state", "note", "competition", "purpose", "gateway", "created_at")
     list_filter = ("state", "purpose", "gateway", ("waits_for", admin.EmptyFieldListFilter))
     search_fields = ("key", "reference", "user__name", "user__email", "competition__name")
     search_help_text = "Person, e-mail, competition, our key or the gateway's reference."
     list_select_related = ("user", "competition")
     date_hierarchy = "created_at"
     fields = (
-        "user",
+        "person",
         "money",
+        "settlement",
         "state",
         "waits_for",
         "reason",
-        "competition",
         "purpose",
         "gateway",
         "attempt",
@@ -149,11 +174,23 @@ class TransferAdmin(WithSteps):
     steps = (
         Step("retry", "Try again", _can_retry, _what_retry_does, _retry),
         Step("mark-paid", "Mark as paid", _can_be_marked, _what_marking_does, _mark_paid, ReferenceForm),
+        Step("give-up", "Give up", _can_be_given_up, _what_giving_up_does, _give_up),
     )
 
     @admin.display(description="amount", ordering="amount_minor")
     def money(self, transfer: Transfer) -> str:
         return _sum(transfer)
+
+    def named(self, row: Transfer) -> str:
+        return f"{_sum(row)} to {row.user}"
+
+    @admin.display(description="person")
+    def person(self, transfer: Transfer) -> str:
+        return transfer.user.name
+
+    @admin.display(description="competition")
+    def settlement(self, transfer: Transfer) -> SafeString:
+        return link("settlement", transfer.competition_id, transfer.competition)
 
     @admin.display(description="note", empty_value="")
     def note(self, transfer: Transfer) -> str:
@@ -193,17 +230,17 @@ def _mark_fee_paid(payment: Payment, actor: Actor, answers: Answers) -> str:
 
 @admin.register(Payment)
 class PaymentAdmin(WithSteps):
-    list_display = ("created_at", "user", "competition", "money", "gateway", "state", "paid_at")
+    list_display = ("user", "money", "state", "competition", "gateway", "created_at", "paid_at")
     list_filter = ("state", "gateway")
     search_fields = ("id", "user__name", "user__email", "competition__name", "payment_reference")
     search_help_text = "Person, e-mail, competition, or a reference."
     list_select_related = ("user", "competition")
     date_hierarchy = "created_at"
     fields = (
-        "user",
+        "person",
         "money",
+        "settlement",
         "state",
-        "competition",
         "gateway",
         "checkout_reference",
         "payment_reference",
@@ -216,6 +253,17 @@ class PaymentAdmin(WithSteps):
 
     def lock(self, row: Payment) -> None:
         lock_people([row.user_id])  # a fee's row comes after its person
+
+    def named(self, row: Payment) -> str:
+        return f"{_sum(row)} from {row.user}"
+
+    @admin.display(description="person")
+    def person(self, payment: Payment) -> str:
+        return payment.user.name
+
+    @admin.display(description="competition")
+    def settlement(self, payment: Payment) -> SafeString:
+        return link("settlement", payment.competition_id, payment.competition)
 
     @admin.display(description="amount", ordering="amount_minor")
     def money(self, payment: Payment) -> str:

@@ -188,21 +188,21 @@ def full_of_everything(
     corrected = make_finished(3, 2, 1, name="Corrected")
     distribute_prizes(competition_id=corrected.id, actor=boss, now=now)
     correct(corrected, treasurer)
-    mixed = make_finished(4, 3, 2, 1, name="Mixed")
-    distribute_prizes(competition_id=mixed.id, actor=boss, now=now)
-    for transfer, state in zip(prizes_of(mixed), ("failed", "unknown", "cancelled"), strict=True):
-        Transfer.objects.filter(id=transfer.id).update(state=state, reason="Something happened.")
     nothing = make_finished(3, 2, name="No pool", pool=0)
     distribute_prizes(competition_id=nothing.id, actor=boss, now=now)
     yen = make_finished(3, 2, name="Yen", pool=12_345, currency="JPY")
     dinar = make_finished(3, 2, name="Dinar", pool=12_345, currency="KWD")
-    SandboxFault.objects.create(call="transfer", fault="refuse")
     GatewayEvent.objects.create(gateway="sandbox", event_id="e1", kind="ignored", received_at=now)
     entered = make_fee().competition
     make_fee("manual")
     settings.PAYMENT_GATEWAY = "sandbox"
     cancelled = make_fee().competition
     cancel_competition(competition_id=cancelled.id, by=treasurer, now=now)
+    mixed = make_finished(4, 3, 2, 1, name="Mixed")
+    distribute_prizes(competition_id=mixed.id, actor=boss, now=now)
+    for transfer, state in zip(prizes_of(mixed), ("failed", "unknown", "cancelled"), strict=True):
+        Transfer.objects.filter(id=transfer.id).update(state=state, reason="Something happened.")
+    SandboxFault.objects.create(call="transfer", fault="refuse")
     everywhere = [unfunded, calculated, asked, waiting, by_key, paid, corrected, mixed, nothing, yen, dinar]
     return [*everywhere, entered, cancelled]
 
@@ -384,6 +384,13 @@ def test_the_sandbox_is_told_to_go_wrong_only_where_there_is_one(staff: User, se
     assert f'href="{base}"' not in client.get("/admin/").content.decode()
 
 
+def test_the_buttons_are_those_that_work_now(make_finished: MakeFinished, desk: Desk) -> None:
+    competition = make_finished(3, 2, 1, funded=False)
+    page = desk.client.get(f"{path_of(competition)}change/").content.decode()
+    buttons = re.findall(r'class="button" href="([^"]*)"', page)
+    assert buttons == [f"{path_of(competition)}step/{step}/" for step in ("settle", "calculate", "fund")]
+
+
 # --- From the end of a competition to its money ---
 
 
@@ -415,7 +422,9 @@ def test_calculate_shows_the_prizes_before_and_writes_them_down_after(make_finis
     assert "3 prizes, 100.00 USD in all" in told
     assert "1 Walker 1 60.00 USD 2 Walker 2 30.00 USD 3 Walker 3 10.00 USD" in told
     assert "No money moves." in told
-    assert "Written down as version 1: 3 prizes, 100.00 USD in all." in desk.takes(competition, "calculate")
+    told = desk.takes(competition, "calculate")
+    assert "Written down as version 1: 3 prizes, 100.00 USD in all." in told
+    assert "1 Walker 1 60.00 USD calculated" in told
     assert actions(competition, "calculate") == [(desk.person, REASON)]
     assert AwardList.objects.get().created_by == desk.person
 
@@ -431,7 +440,8 @@ def test_fund_says_what_is_missing_and_what_is_there_then(make_finished: MakeFin
     assert "Missing: 59.50 USD" in told
     assert f"40.50 USD bank 7 Theo {REASON}" in told
     desk.takes(competition, "fund", amount="59.50", reference="bank 8")
-    assert "Nothing is missing" in desk.reads(competition, "fund")
+    told = desk.takes(competition, "fund", amount="5", reference="bank 9")
+    assert "Nothing has changed. All of the promised 100.00 USD is confirmed." in told
 
 
 @pytest.mark.parametrize(
@@ -446,13 +456,14 @@ def test_fund_says_what_is_missing_and_what_is_there_then(make_finished: MakeFin
         ({"amount": "1", "reference": " "}, "This field is required."),
         ({"amount": "1", "reference": "b", "reason": " "}, "This field is required."),
         ({"amount": "1", "reference": "b", "from_reserve": "on"}, "The organiser has not that much left over"),
-        ({"amount": "1", "reference": "bank 1"}, "Under this reference 100.00 USD was confirmed on"),
+        ({"amount": "1", "reference": "bank 1"}, "Under this reference 40.00 USD was confirmed on"),
     ],
 )
 def test_a_refusal_is_told_in_the_form_and_nothing_typed_is_lost(
     make_finished: MakeFinished, desk: Desk, answers: dict[str, str], complaint: str
 ) -> None:
-    competition = make_finished(3, 2, 1)
+    competition = make_finished(3, 2, 1, funded=False)
+    desk.takes(competition, "fund", amount="40", reference="bank 1")
     form = desk.form_of(competition, "fund", **answers)
     answer = desk.client.post(f"{path_of(competition)}step/fund/", form)
     page = answer.content.decode()
@@ -460,7 +471,7 @@ def test_a_refusal_is_told_in_the_form_and_nothing_typed_is_lost(
     assert "Nothing was done." in page
     assert form["reason"].strip() in page
     assert f'value="{answers["amount"]}"' in page
-    assert actions(competition, "fund")[:-1] == [], "only the funding of the competition itself"
+    assert len(actions(competition, "fund")) == 1, "only the funding before"
 
 
 def test_distribute_shows_who_gets_what_and_then_it_happens(make_finished: MakeFinished, desk: Desk) -> None:
@@ -522,6 +533,20 @@ def test_by_hand_every_transfer_is_the_treasurers(make_finished: MakeFinished, d
     assert actions(competition, "mark_paid") == [(desk.person, REASON)]
 
 
+def test_a_payment_by_hand_is_given_up(make_finished: MakeFinished, desk: Desk, settings: Any) -> None:
+    settings.PAYMENT_GATEWAY = "manual"
+    competition = make_finished(3)
+    desk.takes(competition, "distribute")
+    run_jobs()
+    (transfer,) = prizes_of(competition)
+    assert "It stays owed" in desk.reads(transfer, "give-up")
+    form = desk.form_of(transfer, "give-up")
+    assert "is given up; it is still owed." in desk.sends(transfer, "give-up", form)
+    assert "Nothing has changed." in desk.sends(transfer, "give-up", form)
+    assert actions(competition, "give_up") == [(desk.person, REASON)]
+    assert REASON in desk.opens(competition), "the prizes say why it failed"
+
+
 def test_a_pool_that_nobody_wins_is_told_before_it_goes(make_finished: MakeFinished, desk: Desk) -> None:
     told = desk.reads(make_finished(0, 0), "distribute")
     assert "0 transfers go out, 0.00 USD in all" in told
@@ -542,6 +567,7 @@ def test_large_prizes_wait_for_somebody_else(large: Competition, desk: Desk, sec
     assert "Asked for. Nothing goes out before another treasurer approves." in desk.takes(large, "distribute")
     assert prizes_of(large) == []
     assert "Theo asks for your approval: 3 prizes, 2,000.00 USD in all." in second.opens(large)
+    assert "1 Walker 1 1,200.00 USD waits for approval" in second.opens(large)
     told = second.reads(large, "approve")
     assert f"“{REASON}”" in told
     assert "3 transfers go out, 2,000.00 USD in all" in told
@@ -575,7 +601,7 @@ def test_nothing_to_approve_is_told(make_finished: MakeFinished, desk: Desk) -> 
 
 @pytest.mark.parametrize("step", ["settle", "calculate", "fund", "distribute"])
 def test_a_double_click_does_no_harm(make_finished: MakeFinished, desk: Desk, step: str) -> None:
-    competition = make_finished(3, 2, 1)
+    competition = make_finished(3, 2, 1, funded=step != "fund")
     form = desk.form_of(competition, step, amount="5", reference="bank 2")
     desk.sends(competition, step, form)
     before = (Entry.objects.count(), Transfer.objects.count(), TreasuryAction.objects.count())
@@ -697,6 +723,7 @@ def test_a_failed_transfer_is_sent_again(transfer: Transfer, desk: Desk) -> None
 
 
 def test_a_failed_transfer_is_paid_by_hand(transfer: Transfer, desk: Desk) -> None:
+    assert "says itself when it fails" in desk.takes(transfer, "give-up")
     assert "by hand only what has failed there" in desk.takes(transfer, "mark-paid", reference="bank 9")
     fail(transfer)
     assert "Make sure that it did not arrive there after all." in desk.reads(transfer, "mark-paid")
