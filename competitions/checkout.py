@@ -1,5 +1,6 @@
 """How competitions has entry fees paid: a small port. Whoever handles money stands behind it; the settings say who."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,9 +27,9 @@ class Checkout(Protocol):
         Unavailable, Conflict."""
         ...
 
-    def give_back(self, *, seat: Seat, reason: str, now: datetime) -> None:
-        """Enqueues the refund of a seat that was paid and is released now; ``reason`` is a sentence. Called inside the
-        transaction that released it, with the competition locked: it waits for no gateway, and for no lock whose
+    def give_back(self, *, seats: Sequence[Seat], reason: str, now: datetime) -> None:
+        """Enqueues the refunds of seats that were paid and are released now; ``reason`` is a sentence. Called inside
+        the transaction that released them, with the competition locked: it waits for no gateway, and for no lock whose
         holder may be waiting in `take_seat`, nor for one on people."""
         ...
 

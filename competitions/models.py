@@ -172,6 +172,9 @@ class Seat(models.Model):
     expires_at = models.DateTimeField(help_text="Until when it is held without being paid.")
     taken_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
+    given_up_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its person left: money that comes later goes back."
+    )
 
     class Meta:
         ordering = ["reserved_at", "id"]

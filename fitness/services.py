@@ -128,7 +128,8 @@ def _upsert(changed: dict[Key, Totals], now: datetime) -> None:
 
 
 def _counting(readings: Sequence[Reading], people: Collection[UUID], now: datetime) -> list[Competition]:
+    """Holds all that these people take part in, also those that do not count these days: at this very moment somebody
+    may be moving their dates or choosing what counts."""
     days = [reading.day for reading in readings]
-    open_now = competitions_counting(people, now).exclude(score_source=ScoreSource.REPORTED)
-    overlapping = held(open_now.filter(starts_on__lte=max(days), last_on__gte=min(days)))
-    return [c for c in overlapping if any(c.starts_on <= day <= c.last_on for day in days)]
+    synced = [c for c in held(competitions_counting(people, now)) if c.score_source != ScoreSource.REPORTED]
+    return [c for c in synced if any(c.starts_on <= day <= c.last_on for day in days)]

@@ -68,9 +68,14 @@ class PoolTooSmall(ValueError):
     """The fixed amounts of the plan come to more than the pool."""
 
 
+def fixed_minor(plan: Plan) -> int:
+    """What the fixed amounts of all places come to."""
+    return int(sum(((p.last - p.first + 1) * p.worth for p in plan.fixed), Fraction(0)))
+
+
 def allocate(pool_minor: int, plan: Plan, finishers: Sequence[Finisher]) -> Allocation:
     """Raises PoolTooSmall. Somebody without a point wins nothing, whatever their place."""
-    if sum(((p.last - p.first + 1) * p.worth for p in plan.fixed), Fraction(0)) > pool_minor:
+    if fixed_minor(plan) > pool_minor:
         raise PoolTooSmall
     winners = [finisher for finisher in finishers if finisher.score > 0]
     worths = _worths(plan, winners)

@@ -10,12 +10,15 @@ from config.core.errors import Conflict
 from leaderboards.models import FinalStandings
 from leaderboards.queries import final_standings, placings_now
 from prizes import plans
-from prizes.allocation import Allocation, Award, Finisher, PoolTooSmall, allocate
+from prizes.allocation import Allocation, Award, Finisher, Plan, PoolTooSmall, allocate, fixed_minor
 from prizes.queries import fees_paid_minor, plan_document
 
 
 class PoolBelowPlan(Conflict):
-    message = "The fixed amounts of the prize plan come to more than the pool."
+    message = (
+        "The fixed amounts of the prize plan come to more than the pool; a treasurer can confirm the missing money, or"
+        " give everything back."
+    )
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def calculate(competition: Competition, *, promised_minor: int | None = None) ->
     fees = fees_paid_minor(competition.id)
     split = plans.split_fees(fees, document)
     plan = plans.plan_of(document, ties_share=ties_share)
+    if promised_minor is None:
+        promised = _raised(promised, plan, split, competition)
     try:
         allocation = allocate(promised + split.pool_minor, plan, _finishers(competition, standings))
     except PoolTooSmall:
@@ -58,6 +63,13 @@ def calculate(competition: Competition, *, promised_minor: int | None = None) ->
     return Calculation(
         competition.id, standings, document, ties_share, competition.currency, promised, fees, split, allocation
     )
+
+
+def _raised(promised: int, plan: Plan, split: plans.FeeSplit, competition: Competition) -> int:
+    """Fixed amounts that were to come out of fees, and did not, may come out of money that a treasurer has confirmed
+    beyond the promise; no more than they need."""
+    lacking = fixed_minor(plan) - split.pool_minor
+    return max(promised, min(lacking, competition.funded_minor))
 
 
 def _finishers(competition: Competition, standings: FinalStandings | None) -> list[Finisher]:

@@ -1,5 +1,6 @@
 """Prizes' side of a paid join."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from competitions.checkout import CheckoutPage
@@ -14,5 +15,6 @@ class EntryFees:
     def open_checkout(self, *, seat: Seat, now: datetime) -> CheckoutPage:
         return open_checkout(seat=seat, now=now)
 
-    def give_back(self, *, seat: Seat, reason: str, now: datetime) -> None:
-        owe_refunds(payments=list(Payment.objects.filter(seat=seat, state=PaymentState.PAID)), note=reason, now=now)
+    def give_back(self, *, seats: Sequence[Seat], reason: str, now: datetime) -> None:
+        paid = Payment.objects.filter(seat__in=seats, state=PaymentState.PAID)
+        owe_refunds(payments=list(paid), note=reason, now=now)

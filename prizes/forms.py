@@ -26,12 +26,11 @@ class ReferenceForm(ReasonForm):
     field_order: Sequence[str] = ("reference", "reason")
 
 
-class FundingForm(ReferenceForm):
+class AmountForm(ReferenceForm):
     """The amount in the currency of the competition."""
 
     amount = forms.DecimalField(min_value=Decimal(0), max_digits=18)
-    from_reserve = forms.BooleanField(required=False, help_text="Out of what was rolled over to the organiser.")
-    field_order = ("amount", "reference", "from_reserve", "reason")
+    field_order: Sequence[str] = ("amount", "reference", "reason")
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,3 +48,10 @@ class FundingForm(ReferenceForm):
             return to_minor(self.cleaned_data["amount"], self.currency)
         except WrongAmount as error:
             raise forms.ValidationError(str(error)) from None
+
+
+class FundingForm(AmountForm):
+    from_reserve = forms.BooleanField(
+        required=False, help_text="Out of what earlier competitions have left to the organiser."
+    )
+    field_order = ("amount", "reference", "from_reserve", "reason")

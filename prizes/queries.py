@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from leaderboards.models import FinalStandings
 from prizes import plans
 from prizes.models import (
     Account,
@@ -64,6 +65,17 @@ def confirmed_minor(competition_id: UUID) -> int:
 def newest_award_list(competition_id: UUID) -> AwardList | None:
     lists = AwardList.objects.filter(competition_id=competition_id).select_related("distribution")
     return lists.order_by("-version").first()
+
+
+def funded_under(key: str) -> int | None:
+    """How much the funding entry with this key brought into its pool, in minor units; None when there is none."""
+    posting = Posting.objects.filter(entry__key=key, account__kind=AccountKind.POOL).first()
+    return -posting.amount_minor if posting else None
+
+
+def is_released(standings: FinalStandings) -> bool:
+    """Whether the transfers for these very standings were ordered."""
+    return Distribution.objects.filter(award_list__standings=standings, released_at__isnull=False).exists()
 
 
 def has_released_prizes(competition_id: UUID) -> bool:

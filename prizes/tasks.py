@@ -25,9 +25,12 @@ def send_one_transfer(transfer_id: str) -> None:
         raise NotSettled(transfer.reason)
 
 
-@app.task(retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={GatewayBusy, OutcomeUnknown}))
+@app.task(
+    retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={GatewayBusy, OutcomeUnknown, NotSettled})
+)
 def look_up_one_transfer(transfer_id: str) -> None:
-    look_up_transfer(transfer_id=UUID(transfer_id), now=datetime.now(UTC))
+    if look_up_transfer(transfer_id=UUID(transfer_id), now=datetime.now(UTC)) is None:
+        raise NotSettled("Somebody else is at it.")
 
 
 @app.task(retry=RetryStrategy(max_attempts=8, exponential_wait=3, retry_exceptions={GatewayBusy, OutcomeUnknown}))

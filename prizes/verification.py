@@ -46,6 +46,17 @@ _CHECKS = {
                       GROUP BY 1) paid ON paid.key = t.key
          WHERE coalesce(paid.times, 0) <> CASE WHEN t.state = 'paid' THEN 1 ELSE 0 END
     """,
+    "what is promised and paid belongs to a transfer": """
+        SELECT e.id, 'no transfer of this person and amount goes with it'
+          FROM prizes_entry e
+          JOIN (SELECT entry_id, sum(amount_minor) AS amount FROM prizes_posting WHERE amount_minor > 0 GROUP BY 1) p
+               ON p.entry_id = e.id
+          LEFT JOIN prizes_transfer t
+               ON t.key = split_part(split_part(split_part(e.key, '/paid/', 1), '/returned/', 1), '/withdrawn', 1)
+              AND t.user_id = e.user_id AND t.amount_minor = p.amount AND t.competition_id = e.competition_id
+         WHERE t.id IS NULL AND e.kind IN ('prize_owed', 'prize_paid', 'prize_withdrawn', 'refund_owed', 'refund_paid',
+                                           'payment_returned')
+    """,
     "what is owed is what transfers are to pay": """
         SELECT coalesce(o.account_id::text, t.key),
                format('%s minor units are owed, transfers are to pay %s', coalesce(o.owed, 0), coalesce(t.amount, 0))
@@ -59,10 +70,37 @@ _CHECKS = {
          WHERE coalesce(o.owed, 0) <> coalesce(t.amount, 0)
     """,
     "paid fees are in the ledger": """
-        SELECT y.id, format('it is %s, and the ledger %s', y.state,
-                            CASE WHEN e.id IS NULL THEN 'does not have it' ELSE 'has it as paid' END)
-          FROM prizes_payment y LEFT JOIN prizes_entry e ON e.key = 'fee:' || y.id
-         WHERE (y.state = 'paid') <> (e.id IS NOT NULL)
+        SELECT coalesce(y.id, e.id),
+               CASE WHEN y.id IS NULL THEN 'the ledger has a fee that belongs to no payment'
+                    ELSE format('it is %s, and the ledger %s', y.state,
+                                CASE WHEN e.id IS NULL THEN 'does not have it' ELSE 'has it as paid' END) END
+          FROM prizes_payment y FULL JOIN (SELECT id, key FROM prizes_entry WHERE kind = 'entry_fee') e
+               ON e.key = 'fee:' || y.id
+         WHERE y.id IS NULL OR (y.state = 'paid') <> (e.id IS NOT NULL)
+    """,
+    "fees are split as the awards say": """
+        SELECT e.id,
+               format('%s minor units went to the %s, the awards say %s', coalesce(s.amount, 0), want.kind, want.amount)
+          FROM prizes_entry e
+          JOIN prizes_awardlist l ON l.competition_id = e.competition_id
+               AND l.version = (SELECT min(version) FROM prizes_awardlist WHERE competition_id = e.competition_id)
+          CROSS JOIN LATERAL (VALUES ('platform', l.platform_fee_minor), ('organiser', l.organiser_minor),
+                                     ('pool', l.pool_minor - l.promised_minor)) want (kind, amount)
+          LEFT JOIN LATERAL (SELECT -sum(p.amount_minor) AS amount FROM prizes_posting p
+                               JOIN prizes_account a ON a.id = p.account_id
+                               JOIN competitions_competition c ON c.id = e.competition_id
+                              WHERE p.entry_id = e.id AND a.kind = want.kind
+                                AND (a.user_id IS NULL OR a.user_id = c.owner_id)) s ON true
+         WHERE e.kind = 'fees_split' AND coalesce(s.amount, 0) <> want.amount
+    """,
+    "pools that were distributed are empty": """
+        SELECT l.competition_id, format('its pool still holds %s minor units', -sum(p.amount_minor))
+          FROM prizes_awardlist l
+          JOIN prizes_distribution d ON d.award_list_id = l.id AND d.released_at IS NOT NULL
+          JOIN prizes_account a ON a.competition_id = l.competition_id AND a.kind = 'pool'
+          JOIN prizes_posting p ON p.account_id = a.id
+         WHERE l.version = (SELECT max(number) FROM leaderboards_finalstandings WHERE competition_id = l.competition_id)
+         GROUP BY l.competition_id HAVING sum(p.amount_minor) <> 0
     """,
     "awards and what is kept come to the pool": """
         SELECT l.id, format('the awards come to %s, %s are kept, the pool is %s',

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from accounts.services import lock_people
 from competitions.models import Competition, Participant, Seat
 from competitions.queries import fee_due
-from competitions.rules import Status, Visibility
+from competitions.rules import SeatState, Status, Visibility
 from competitions.services.places import give_back_taken, lock_places, release_reserved
 from competitions.signals import participant_left, participants_joined
 from config.core.errors import Conflict, NotFound
@@ -120,6 +120,7 @@ def leave_competition(*, competition: Competition, user_id: UUID, now: datetime)
     if competition.status_at(now) in (Status.ENDED, Status.COMPLETED, Status.CANCELLED):
         raise CompetitionOver
     seats = Seat.objects.filter(competition=competition, user_id=user_id)
+    seats.filter(state=SeatState.RESERVED).update(given_up_at=now)
     stopped_paying = release_reserved(competition, seats, now=now) > 0
     participant = Participant.objects.filter(competition=competition, user_id=user_id, left_at=None).first()
     if participant is not None:

@@ -36,4 +36,5 @@ def give_back_taken(seats: QuerySet[Seat], *, reason: str, now: datetime) -> Non
     Seat.objects.filter(id__in=[seat.id for seat in paid]).update(state=SeatState.RELEASED, released_at=now)
     for seat in paid:
         seat.state, seat.released_at = SeatState.RELEASED, now
-        checkout().give_back(seat=seat, reason=reason, now=now)
+    if paid:
+        checkout().give_back(seats=paid, reason=reason, now=now)

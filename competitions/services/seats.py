@@ -58,7 +58,8 @@ def take_seat(*, seat_id: UUID, now: datetime) -> Participant | None:
     second time it answers the same and changes nothing.
 
     Money that comes after the seat was released buys a place if there still is one for the same fee. None when there
-    is not, or when the seat was given back already: then the money belongs back with the person, once. Raises NotFound.
+    is not, when its person has left, or when the seat was given back already: then the money belongs back with them,
+    once. Raises NotFound.
     """
     found = seat(seat_id)
     user_id = found.user_id
@@ -67,7 +68,7 @@ def take_seat(*, seat_id: UUID, now: datetime) -> Participant | None:
     paid = seat(seat_id)  # read again: only from here on nobody else changes it
     if paid.state == SeatState.TAKEN:
         return Participant.objects.get(competition=competition, user_id=user_id)
-    if paid.taken_at is not None:
+    if paid.taken_at is not None or paid.given_up_at is not None:
         return None
     # Its own place becomes free, or that of a seat reserved since, and is taken again below: nobody comes in between.
     release_reserved(competition, Seat.objects.filter(competition=competition, user_id=user_id), now=now)

@@ -322,17 +322,16 @@ def _debit_failed(intent: object) -> bool:
 
 
 def _transfer_receipt(transfer: stripe.Transfer) -> Receipt:
-    """Taken back in part is FAILED as well, though some money stays where it went: it is for a person to take back the
-    rest at Stripe, or to count it, before anything is sent again."""
+    """Raises GatewayRefused for one that was taken back in part: some money stays where it went, so it is neither paid
+    nor free to be sent again, and a person takes back the rest at Stripe."""
     if not transfer.amount_reversed and not transfer.reversed:
         return Receipt(transfer.id, ReceiptStatus.PAID)
     if not _standing(transfer):
         return Receipt(transfer.id, ReceiptStatus.FAILED, "The transfer was taken back at Stripe.")
     stands, sent = (_money(amount, transfer.currency) for amount in (_standing(transfer), transfer.amount))
-    return Receipt(
-        transfer.id,
-        ReceiptStatus.FAILED,
-        f"The transfer was taken back at Stripe in part: {stands} of {sent} is still with the winner.",
+    raise GatewayRefused(
+        f"The transfer was taken back at Stripe in part: {stands} of {sent} is still with the winner."
+        " Take back the rest."
     )
 
 

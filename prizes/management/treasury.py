@@ -30,9 +30,15 @@ def treasurer(text: str) -> Actor:
     return Actor(found)
 
 
+def sentence(text: str) -> str:
+    if len(text) > 500:
+        raise ArgumentTypeError("write 500 letters at most")
+    return text
+
+
 def add_treasurer_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--by", type=treasurer, required=True, help="Who does this: e-mail or id of a treasurer.")
-    parser.add_argument("--reason", default="", help="Why; it is kept.")
+    parser.add_argument("--reason", type=sentence, default="", help="Why; it is kept.")
     add_report_arguments(parser)
 
 

@@ -212,6 +212,7 @@ class Migration(migrations.Migration):
                             ("prize_paid", "prize paid"),
                             ("payment_returned", "a paid transfer came back"),
                             ("remainder", "what the pool had left"),
+                            ("organiser_paid", "paid out to the organiser"),
                         ],
                         max_length=16,
                     ),

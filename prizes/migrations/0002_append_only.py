@@ -50,6 +50,31 @@ _BALANCE = """
     CREATE CONSTRAINT TRIGGER prizes_posting_adds_up AFTER INSERT ON prizes_posting
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION prizes_entry_adds_up();
 """
+# What somebody is owed, or a pool holds, cannot be spent twice: whoever takes out of an account holds it until the end, and
+# only then is it added up.
+_KEEP = """
+    CREATE FUNCTION prizes_nothing_overdrawn() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        debited bigint[] := ARRAY(SELECT DISTINCT account_id FROM written WHERE amount_minor > 0);
+        overdrawn bigint;
+    BEGIN
+        PERFORM FROM prizes_account WHERE id = ANY(debited) AND kind <> 'cash' ORDER BY id FOR NO KEY UPDATE;
+        SELECT a.id INTO overdrawn FROM prizes_account a
+          JOIN prizes_posting p ON p.account_id = a.id
+         WHERE a.id = ANY(debited) AND a.kind <> 'cash' GROUP BY a.id HAVING sum(p.amount_minor) > 0 LIMIT 1;
+        IF overdrawn IS NOT NULL THEN
+            RAISE EXCEPTION 'account % has less than is taken out of it', overdrawn
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER prizes_nothing_overdrawn AFTER INSERT ON prizes_posting REFERENCING NEW TABLE AS written
+        FOR EACH STATEMENT EXECUTE FUNCTION prizes_nothing_overdrawn();
+"""
+_SPEND = """
+    DROP TRIGGER prizes_nothing_overdrawn ON prizes_posting;
+    DROP FUNCTION prizes_nothing_overdrawn();
+"""
 _UNBALANCE = """
     DROP TRIGGER prizes_posting_adds_up ON prizes_posting;
     DROP TRIGGER prizes_entry_adds_up ON prizes_entry;
@@ -60,4 +85,8 @@ _UNBALANCE = """
 class Migration(migrations.Migration):
     dependencies = [("prizes", "0001_initial"), ("leaderboards", "0002_final_standings")]
 
-    operations = [migrations.RunSQL(_PROTECT, _RELEASE), migrations.RunSQL(_BALANCE, _UNBALANCE)]
+    operations = [
+        migrations.RunSQL(_PROTECT, _RELEASE),
+        migrations.RunSQL(_BALANCE, _UNBALANCE),
+        migrations.RunSQL(_KEEP, _SPEND),
+    ]

@@ -64,6 +64,7 @@ class EntryKind(models.TextChoices):
     PRIZE_PAID = "prize_paid", "prize paid"
     PAYMENT_RETURNED = "payment_returned", "a paid transfer came back"
     REMAINDER = "remainder", "what the pool had left"
+    ORGANISER_PAID = "organiser_paid", "paid out to the organiser"
 
 
 class Entry(models.Model):

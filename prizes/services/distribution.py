@@ -21,20 +21,19 @@ from prizes.allocation import Leftover
 from prizes.calculation import calculate
 from prizes.limits import above
 from prizes.models import (
-    AccountKind,
     Award,
     AwardList,
     Distribution,
     Entry,
     EntryKind,
-    Posting,
     Purpose,
     Transfer,
+    TransferState,
 )
-from prizes.queries import balance_minor, has_released_prizes
+from prizes.queries import balance_minor, fees_paid_minor, has_released_prizes
 from prizes.services.audit import record_action
 from prizes.services.ledger import NewEntry, empty_pool, post_entries, post_entry
-from prizes.services.transfers import order_transfers, withdraw_prizes
+from prizes.services.transfers import order_transfers, unsent_prizes, withdraw_prizes
 
 
 class PoolUnfunded(Conflict):
@@ -49,6 +48,14 @@ class PoolUnfunded(Conflict):
 
 class AboveCap(Conflict):
     message = "The awards come to more than PAYOUT_CAP allows for one competition."
+
+
+class FeesChanged(Conflict):
+    message = "Entry fees were given back after the awards were calculated; correct the standings to calculate anew."
+
+
+class PrizesInDoubt(Conflict):
+    message = "Some prizes of earlier standings are under way or in doubt; reconcile them first."
 
 
 class NothingToApprove(Conflict):
@@ -107,15 +114,14 @@ def award_prizes(*, competition_id: UUID, now: datetime, actor: Actor | None = N
 def distribute_prizes(*, competition_id: UUID, actor: Actor, now: datetime, reason: str = "") -> Distributed:
     """Has the awards of the newest final standings paid, once. Above APPROVAL_OVER it waits for somebody else's word.
 
-    Raises NotFound, StandingsNotFinal, PoolBelowPlan, PoolUnfunded, AboveCap.
+    Raises NotFound, StandingsNotFinal, PoolBelowPlan, FeesChanged, PrizesInDoubt, AboveCap, PoolUnfunded.
     """
     award_list = award_prizes(competition_id=competition_id, now=now, actor=actor)
     known = Distribution.objects.filter(award_list=award_list).first()
     if known is not None:
         return Distributed(award_list, known)
-    total = _total_minor(award_list)
-    if above(settings.PAYOUT_CAP, total, award_list.currency):
-        raise AboveCap
+    _refuse_impossible(award_list)
+    total = _outlay_minor(award_list)
     distribution = Distribution.objects.create(
         award_list=award_list,
         requested_by=actor.user,
@@ -132,9 +138,7 @@ def distribute_prizes(*, competition_id: UUID, actor: Actor, now: datetime, reas
         version=award_list.version,
         total_minor=total,
     )
-    if distribution.needs_approval:
-        _refuse_unfunded(award_list)
-    else:
+    if not distribution.needs_approval:
         _release(distribution, now)
     return Distributed(award_list, distribution)
 
@@ -144,7 +148,7 @@ def approve_distribution(*, competition_id: UUID, actor: Actor, now: datetime, r
     """The second treasurer's word, never that of the one who asked; the transfers go out. Approved again it changes
     nothing.
 
-    Raises NothingToApprove, Forbidden, PoolUnfunded.
+    Raises NothingToApprove, Forbidden, and what `distribute_prizes` raises.
     """
     assert actor.user is not None
     award_list = award_prizes(competition_id=competition_id, now=now, actor=actor)
@@ -163,19 +167,19 @@ def approve_distribution(*, competition_id: UUID, actor: Actor, now: datetime, r
         reason=reason,
         now=now,
         version=award_list.version,
-        total_minor=_total_minor(award_list),
+        total_minor=_outlay_minor(award_list),
     )
+    _refuse_impossible(award_list)
     _release(distribution, now)
     return Distributed(award_list, distribution)
 
 
 def _release(distribution: Distribution, now: datetime) -> None:
     """Moves the awards from the pool to the winners' accounts and orders their transfers. Of corrected awards only what
-    is not on its way already."""
+    was not paid for earlier standings."""
     award_list = distribution.award_list
     _split_fees(award_list, now)
     withdraw_prizes(competition_id=award_list.competition_id, now=now)
-    _refuse_unfunded(award_list)
     _order_prizes(award_list, now)
     _keep_remainder(award_list, now)
     distribution.released_at = now
@@ -200,33 +204,46 @@ def _split_fees(award_list: AwardList, now: datetime) -> None:
 
 
 def _due(award_list: AwardList) -> dict[Award, int]:
-    """What each award still asks of the pool: all of it, less what the person was promised for earlier standings and
-    has not lost again."""
-    promised = _promised_minor(award_list.competition_id)
-    due = {award: award.amount_minor - promised.get(award.user_id, 0) for award in award_list.awards.all()}
+    """What each award still asks of the pool: all of it, less what the person was paid for earlier standings."""
+    paid = _paid_minor(award_list.competition_id)
+    due = {award: award.amount_minor - paid.get(award.user_id, 0) for award in award_list.awards.all()}
     return {award: amount for award, amount in due.items() if amount > 0}
 
 
-def _promised_minor(competition_id: UUID) -> Mapping[UUID | None, int]:
-    owed = Posting.objects.filter(
-        account__kind=AccountKind.PRIZES_OWED,
-        account__competition_id=competition_id,
-        entry__kind__in=[EntryKind.PRIZE_OWED, EntryKind.PRIZE_WITHDRAWN],
-    )
-    by_person = owed.values_list("account__user_id").annotate(sum=Sum("amount_minor"))
-    return {user_id: -debits for user_id, debits in by_person}
+def _paid_minor(competition_id: UUID) -> Mapping[UUID, int]:
+    paid = Transfer.objects.filter(competition_id=competition_id, purpose=Purpose.PRIZE, state=TransferState.PAID)
+    return dict(paid.order_by().values_list("user_id").annotate(sum=Sum("amount_minor")))
 
 
-def _refuse_unfunded(award_list: AwardList) -> None:
-    """Raises PoolUnfunded. Before the fees are split, their part of the pool counts as there: it is in hand."""
-    held = balance_minor(pots.pool(award_list.competition_id, award_list.currency))
-    if not Entry.objects.filter(key=f"fees_split:{award_list.competition_id}").exists():
-        held += award_list.pool_minor - award_list.promised_minor
-    needed = sum(_due(award_list).values())
-    if not has_released_prizes(award_list.competition_id):
+def _outlay_minor(award_list: AwardList) -> int:
+    """What the competition's prizes come to in all, corrections included; the cap and the approval go by that."""
+    return sum(_paid_minor(award_list.competition_id).values()) + sum(_due(award_list).values())
+
+
+def _refuse_impossible(award_list: AwardList) -> None:
+    """Raises FeesChanged, PrizesInDoubt, AboveCap, PoolUnfunded."""
+    competition_id, currency = award_list.competition_id, award_list.currency
+    if fees_paid_minor(competition_id) != award_list.fees_minor:
+        raise FeesChanged
+    asked = [TransferState.SENT, TransferState.UNKNOWN]
+    if Transfer.objects.filter(competition_id=competition_id, purpose=Purpose.PRIZE, state__in=asked).exists():
+        raise PrizesInDoubt
+    if above(settings.PAYOUT_CAP, _outlay_minor(award_list), currency):
+        raise AboveCap
+    held, needed = _available_minor(award_list), sum(_due(award_list).values())
+    if not has_released_prizes(competition_id):
         needed = award_list.pool_minor  # what was promised is there as a whole, whoever gets it
     if held < needed:
-        raise PoolUnfunded(held, needed, award_list.currency)
+        raise PoolUnfunded(held, needed, currency)
+
+
+def _available_minor(award_list: AwardList) -> int:
+    """What the pool holds, and what comes back to it: prizes that were not sent, and its part of fees not split yet."""
+    held = balance_minor(pots.pool(award_list.competition_id, award_list.currency))
+    held += unsent_prizes(award_list.competition_id).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    if not Entry.objects.filter(key=f"fees_split:{award_list.competition_id}").exists():
+        held += award_list.pool_minor - award_list.promised_minor
+    return held
 
 
 def _order_prizes(award_list: AwardList, now: datetime) -> None:
@@ -276,7 +293,3 @@ def _keep_remainder(award_list: AwardList, now: datetime) -> None:
     rolls_over = award_list.plan["leftover"] == Leftover.ROLL_OVER
     keeper = (pots.reserve if rolls_over else pots.organiser)(competition.owner_id, currency)
     empty_pool(competition=competition, into=keeper, key=f"remainder:{competition.id}:v{award_list.version}", now=now)
-
-
-def _total_minor(award_list: AwardList) -> int:
-    return award_list.awards.aggregate(sum=Sum("amount_minor"))["sum"] or 0

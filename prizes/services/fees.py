@@ -26,8 +26,7 @@ from prizes.gateways.base import (
     GatewayRefused,
     OutcomeUnknown,
 )
-from prizes.models import EntryKind, Payment, PaymentState, Purpose, Transfer
-from prizes.queries import has_released_prizes
+from prizes.models import Distribution, EntryKind, Payment, PaymentState, Purpose, Transfer
 from prizes.services.audit import record_action
 from prizes.services.ledger import NewEntry, empty_pool, post_entries, post_entry
 from prizes.services.transfers import order_transfers
@@ -40,7 +39,7 @@ class CheckoutRefused(Conflict):
 
 
 class NotRefundable(Conflict):
-    message = "The prizes of this competition are on their way, so its fees stay."
+    message = "The prizes of this competition are being distributed, so its fees stay."
 
 
 def open_checkout(*, seat: Seat, now: datetime) -> CheckoutPage:
@@ -123,6 +122,10 @@ def mark_payment_paid(*, payment_id: UUID, reference: str, actor: Actor, reason:
         raise Invalid(details={"reference": ["Write the reference of the payment."]})
     if payment.gateway != "manual":
         raise Conflict("This fee is paid at the gateway, which tells us by itself.")
+    if payment.state == PaymentState.PAID:
+        if payment.payment_reference != reference:
+            raise Conflict("This fee was marked as paid before, under another reference.")
+        return
     with transaction.atomic():
         record_payment(
             payment_id=payment.id,
@@ -199,8 +202,14 @@ def close_payment(*, payment: Payment, now: datetime) -> None:
 
 def release_expired_seats(*, now: datetime) -> int:
     """Closes the pages of seats that nobody has paid for in time, and then frees the seats. Says how many. A page that
-    was paid in the last moment counts as paid."""
-    return sum(_release(seat, now) for seat in expired_seats(now).select_related("competition", "payment"))
+    was paid in the last moment counts as paid. One that goes wrong does not keep the others."""
+    released = 0
+    for seat in expired_seats(now).select_related("competition", "payment"):
+        try:
+            released += _release(seat, now)
+        except Exception:
+            log.exception("seat_not_released", seat_id=str(seat.id))
+    return released
 
 
 def _release(seat: Seat, now: datetime) -> bool:
@@ -235,24 +244,35 @@ def _closed(payment: Payment) -> CheckoutState:
 
 @transaction.atomic
 def refund_competition(*, competition_id: UUID, actor: Actor, reason: str, now: datetime) -> int:
-    """Gives every fee of the competition back and, once it is cancelled, what its pool holds to its organiser. Says how
-    many refunds are new; a second time none are.
+    """Gives every fee of the competition back, and what its pool holds to its organiser. Says how many refunds are new;
+    a second time none are.
 
-    Raises NotFound, NotRefundable while it runs and once its prizes were distributed.
+    Raises NotFound, NotRefundable while it runs and once somebody has asked for its distribution.
     """
     competition = lock_competition(competition_id)
     if competition.status_at(now) not in (Status.CANCELLED, Status.ENDED, Status.COMPLETED):
         raise NotRefundable("The competition is under way; cancel it first.")
-    if has_released_prizes(competition.id):
+    if Distribution.objects.filter(award_list__competition=competition).exists():
         raise NotRefundable
     # Whoever else promises a refund holds the competition as well, so none is promised twice.
     payments = list(Payment.objects.filter(competition=competition, state=PaymentState.PAID, refund=None))
     owe_refunds(payments=payments, note=reason, now=now, actor=actor)
-    if competition.cancelled_at is not None:
-        organiser = pots.organiser(competition.owner_id, competition.currency)
-        empty_pool(competition=competition, into=organiser, key=f"remainder:{competition.id}:cancelled", now=now)
-    if payments:
+    returned_minor = empty_pool(
+        competition=competition,
+        into=pots.organiser(competition.owner_id, competition.currency),
+        key=f"remainder:{competition.id}:refund:{now.isoformat()}",
+        now=now,
+        by_id=actor.user_id,
+        note=reason,
+    )
+    if payments or returned_minor:
         record_action(
-            competition_id=competition.id, action="refund", actor=actor, reason=reason, now=now, fees=len(payments)
+            competition_id=competition.id,
+            action="refund",
+            actor=actor,
+            reason=reason,
+            now=now,
+            fees=len(payments),
+            returned_minor=returned_minor,
         )
     return len(payments)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from procrastinate.types import JSONDict
 
 from config.core.errors import Conflict, Invalid
@@ -37,6 +37,7 @@ from prizes.signals import prizes_settled
 log = structlog.get_logger(__name__)
 
 NO_ACCOUNT = "The winner has not connected a payout account."
+NO_REFERENCE = "The fee has no reference at the gateway, so it can only be given back by hand."
 CORRECTED = "The standings were corrected since; distribute the new awards."
 _STALE = timedelta(minutes=2)
 
@@ -50,7 +51,7 @@ class NotByHand(Conflict):
 
 
 class NotForHand(Conflict):
-    message = "Only a transfer that a treasurer makes by hand, or one that has failed, can be marked as paid."
+    message = "What the gateway was asked to pay is for the gateway to pay, unless it has failed."
 
 
 def order_transfers(*, transfers: Sequence[Transfer], now: datetime) -> None:
@@ -81,11 +82,15 @@ def send_transfer(*, transfer_id: UUID, now: datetime) -> Transfer:
     return transfer
 
 
-def look_up_transfer(*, transfer_id: UUID, now: datetime) -> Transfer:
-    """Asks the gateway how a transfer stands, also one that counted as paid: it may have come back."""
+def look_up_transfer(*, transfer_id: UUID, now: datetime) -> Transfer | None:
+    """Asks the gateway how a transfer stands, also one that counted as paid: it may have come back. None while somebody
+    else is at it. May raise what a gateway raises."""
     with _alone_with(transfer_id) as alone:
+        if not alone:
+            return None
         transfer = Transfer.objects.select_related("payment").get(id=transfer_id)
-        if alone and transfer.state not in (TransferState.PENDING, TransferState.CANCELLED):
+        asked = transfer.state not in (TransferState.PENDING, TransferState.CANCELLED)
+        if asked and transfer.gateway != "manual":
             receipt = _found(transfer)
             if receipt is not None:
                 _record(transfer, receipt, now)
@@ -138,18 +143,33 @@ def _without_destination(transfer: Transfer) -> str:
         transfer.destination = account.reference if account else ""
     else:
         transfer.destination = "by hand"
-    return "" if transfer.destination else NO_ACCOUNT
+    if transfer.destination:
+        return ""
+    return NO_ACCOUNT if transfer.purpose == Purpose.PRIZE else NO_REFERENCE
 
 
 def _carry_out(transfer: Transfer, now: datetime) -> None:
-    before = TransferState(transfer.state)
-    never_asked = before is TransferState.PENDING and transfer.attempt == 1
+    """Looks for what may have been done before, and sends only what the gateway knows nothing of."""
+    never_asked = transfer.state == TransferState.PENDING and transfer.attempt == 1
     try:
         receipt = None if never_asked else _found(transfer)
-        if receipt is None:
-            if not _move(transfer, TransferState.SENT, now):
-                return  # withdrawn a moment ago
-            receipt = _sent(transfer)
+    except (GatewayBusy, GatewayRefused, OutcomeUnknown) as error:
+        _move(transfer, TransferState(transfer.state), now, reason=str(error))  # as much in doubt as before
+        return
+    if receipt is not None:
+        _record(transfer, receipt, now)
+    elif _is_outdated(transfer):
+        _move(transfer, TransferState.PENDING, now, waits_for=CORRECTED)  # nothing was sent, and nothing should be
+    else:
+        _send(transfer, now)
+
+
+def _send(transfer: Transfer, now: datetime) -> None:
+    before = TransferState(transfer.state)
+    if not _move(transfer, TransferState.SENT, now):
+        return  # withdrawn a moment ago
+    try:
+        receipt = _sent(transfer)
     except GatewayRefused as error:
         receipt = Receipt("", ReceiptStatus.FAILED, str(error))
     except GatewayBusy as error:
@@ -184,7 +204,7 @@ def _record(transfer: Transfer, receipt: Receipt, now: datetime) -> None:
         return
     transfer.reference = receipt.reference or transfer.reference
     match receipt.status:
-        case ReceiptStatus.PENDING:
+        case ReceiptStatus.PENDING if transfer.state != TransferState.PAID:
             _move(transfer, TransferState.SENT, now)
         case ReceiptStatus.PAID if transfer.state != TransferState.PAID:
             _post_paid(transfer, now)
@@ -230,16 +250,22 @@ def _owed(transfer: Transfer) -> pots.Pot:
 
 @transaction.atomic
 def _move(
-    transfer: Transfer, state: TransferState, now: datetime, *, reason: str = "", by: Actor | None = None
+    transfer: Transfer,
+    state: TransferState,
+    now: datetime,
+    *,
+    reason: str = "",
+    waits_for: str = "",
+    by: Actor | None = None,
 ) -> bool:
     """Compare and set: False when the transfer is not in the state any more that it was read in."""
     before = transfer.state
-    transfer.state, transfer.reason, transfer.updated_at, transfer.waits_for = state, reason[:500], now, ""
+    transfer.state, transfer.reason, transfer.updated_at, transfer.waits_for = state, reason[:500], now, waits_for
     transfer.paid_at = now if state == TransferState.PAID else None
     moved = Transfer.objects.filter(id=transfer.id, state=before).update(
         state=state,
         reason=transfer.reason,
-        waits_for="",
+        waits_for=waits_for,
         gateway=transfer.gateway,
         attempt=transfer.attempt,
         destination=transfer.destination,
@@ -285,8 +311,11 @@ def mark_transfer_paid(*, transfer_id: UUID, reference: str, actor: Actor, reaso
     if transfer.state == TransferState.PAID and transfer.reference == reference:
         return transfer
     by_hand = transfer.gateway == "manual" and transfer.state in UNFINISHED
-    if not (by_hand or transfer.state == TransferState.FAILED):
+    never_asked = transfer.state == TransferState.PENDING and transfer.attempt == 1
+    if not (by_hand or never_asked or transfer.state == TransferState.FAILED):
         raise NotForHand
+    if transfer.state == TransferState.FAILED:
+        transfer.attempt += 1  # the one before may be in the ledger: paid, and come back
     transfer.gateway, transfer.destination = "manual", transfer.destination or "by hand"
     transfer.reference = reference
     _post_paid(transfer, now)
@@ -311,9 +340,24 @@ def give_up_transfer(*, transfer_id: UUID, actor: Actor, reason: str, now: datet
 @transaction.atomic
 def withdraw_prizes(*, competition_id: UUID, now: datetime) -> None:
     """Takes back what was awarded and certainly not sent, before corrected awards are ordered."""
-    unsent = [TransferState.PENDING, TransferState.FAILED]
-    prizes = Transfer.objects.filter(state__in=unsent, competition_id=competition_id, purpose=Purpose.PRIZE)
-    withdrawn = [t for t in prizes if _move(t, TransferState.CANCELLED, now, reason="The standings were corrected.")]
+    withdrawn = list(unsent_prizes(competition_id).select_for_update(no_key=True))
+    reason = "The standings were corrected."
+    TransferMove.objects.bulk_create(
+        [
+            TransferMove(
+                transfer=t,
+                from_state=t.state,
+                to_state=TransferState.CANCELLED,
+                attempt=t.attempt,
+                reason=reason,
+                moved_at=now,
+            )
+            for t in withdrawn
+        ]
+    )
+    Transfer.objects.filter(id__in=[t.id for t in withdrawn]).update(
+        state=TransferState.CANCELLED, reason=reason, waits_for="", updated_at=now
+    )
     post_entries(
         entries=[
             NewEntry(
@@ -332,13 +376,21 @@ def withdraw_prizes(*, competition_id: UUID, now: datetime) -> None:
     )
 
 
+def unsent_prizes(competition_id: UUID) -> QuerySet[Transfer]:
+    """What was awarded and certainly has not left: not asked for yet, or refused, or wholly taken back."""
+    unsent = [TransferState.PENDING, TransferState.FAILED]
+    return Transfer.objects.filter(state__in=unsent, competition_id=competition_id, purpose=Purpose.PRIZE)
+
+
 def unfinished_transfers(now: datetime) -> QuerySet[Transfer]:
     """Those that nobody seems to be at; the older one is, the more rarely it is asked after. Transfers by hand and
-    those that wait for an account are nobody's to push."""
+    those that wait for something are nobody's to push, unless the account has come that they wait for."""
+    accounts = PayoutAccount.objects.filter(user=OuterRef("user"), gateway=OuterRef("gateway"), ready=True)
+    can_go = Q(waits_for="") | Q(waits_for=NO_ACCOUNT) & Exists(accounts)
     rarely = ExpressionWrapper(
         Value(now) - F("updated_at") - (F("updated_at") - F("created_at")) / Value(10), output_field=DurationField()
     )
-    unfinished = Transfer.objects.filter(state__in=UNFINISHED, waits_for="", updated_at__lt=now - _STALE)
+    unfinished = Transfer.objects.filter(can_go, state__in=UNFINISHED, updated_at__lt=now - _STALE)
     return unfinished.exclude(gateway="manual", state=TransferState.SENT).annotate(idle=rarely).filter(idle__gt=_STALE)
 
 

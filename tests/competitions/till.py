@@ -1,6 +1,7 @@
 """Stands where prizes stands: behind the port by which competitions has entry fees paid. It is no double of a payment
 gateway; it writes down what competitions asks of whoever handles money."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -26,10 +27,11 @@ class Till:
             raise self.refusal
         return CheckoutPage(url=None if self.by_hand else f"https://pay.example/{seat.id}")
 
-    def give_back(self, *, seat: Seat, reason: str, now: datetime) -> None:
+    def give_back(self, *, seats: Sequence[Seat], reason: str, now: datetime) -> None:
         assert connection.in_atomic_block
-        assert (seat.state, seat.released_at) == ("released", now)
-        self.given_back.append((seat.id, reason))
+        for seat in seats:
+            assert (seat.state, seat.released_at) == ("released", now)
+            self.given_back.append((seat.id, reason))
 
     @classmethod
     def empty(cls) -> None:

@@ -27,6 +27,7 @@ from tests.prizes.conftest import (  # noqa: F401 - fixtures
     connect_accounts,
     make_finished,
     make_treasurer,
+    no_jobs_left,
     sandbox,
     treasurer,
 )

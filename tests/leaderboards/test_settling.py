@@ -155,7 +155,7 @@ def test_nothing_that_comes_later_changes_it(make_over: MakeOver, person: User, 
     [
         "UPDATE leaderboards_finalstandings SET document = '{}'",
         "DELETE FROM leaderboards_finalstandings",
-        "TRUNCATE leaderboards_finalstandings",
+        "TRUNCATE leaderboards_finalstandings CASCADE",
     ],
 )
 def test_postgresql_refuses_to_change_them(

@@ -1,6 +1,6 @@
 """Money in tests: the sandbox gateway, people with accounts, competitions that are over, and jobs that run at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,19 @@ def sandbox(settings: Any) -> None:
     settings.APPROVAL_OVER = {"*": Decimal(1000)}
     settings.PAYOUT_CAP = {"*": Decimal(100_000)}
     settings.STATEMENT_KEY = bytes(range(32))
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Django clears away what its own tables hold after a test that commits; jobs are in procrastinate's."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = "transactional_db" in request.fixturenames or bool(marker and marker.kwargs.get("transaction"))
+    if commits:
+        request.getfixturevalue("transactional_db")
+    yield
+    if commits:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs")
 
 
 @pytest.fixture

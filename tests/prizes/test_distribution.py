@@ -21,6 +21,7 @@ from prizes.services.distribution import (
     AboveCap,
     NothingToApprove,
     PoolUnfunded,
+    PrizesInDoubt,
     approve_distribution,
     award_prizes,
     distribute_prizes,
@@ -226,7 +227,7 @@ class TestCorrection:
         distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=now)
         assert run_jobs() == []
         self.disqualify_first(competition, staff, now)
-        with pytest.raises(PoolUnfunded):
+        with pytest.raises(PrizesInDoubt):
             distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=now)
         for transfer in Transfer.objects.all():
             for _ in range(2):

@@ -77,7 +77,6 @@ def assert_paid_once(competition: Competition, died_before: str) -> None:
     moved = SandboxOrder.objects.filter(key__contains=str(competition.id))
     assert sorted(order.amount_minor for order in moved) == [3333, 6667], died_before
     assert sorted(transfer.amount_minor for transfer in transfers) == [3333, 6667], died_before
-    assert [fault for check in CHECKS for fault in faults_of(check)] == [], died_before
 
 
 def walk(kind: str, mortal: Mortal, make_finished: MakeFinished, treasurer: User) -> list[str]:
@@ -89,6 +88,7 @@ def walk(kind: str, mortal: Mortal, make_finished: MakeFinished, treasurer: User
         died_before = mortal.die(kind, len(places), competition, treasurer)
         if died_before is None:
             assert_paid_once(competition, "the end")
+            assert [fault for check in CHECKS for fault in faults_of(check)] == []  # of all these deaths together
             return places
         places.append(died_before)
         restart(competition, treasurer)
@@ -108,5 +108,5 @@ def test_death_before_any_line_pays_nobody_twice_and_forgets_nobody(
     mortal: Mortal, make_finished: MakeFinished, treasurer: User
 ) -> None:
     places = walk("lines", mortal, make_finished, treasurer)
-    assert any("/gateways/sandbox.py" in place for place in places), "it died inside the gateway, too"
-    assert any("/services/transfers.py" in place for place in places)
+    assert any("gateways/sandbox.py" in place for place in places), "it died inside the gateway, too"
+    assert any("services/transfers.py" in place for place in places)

@@ -81,9 +81,9 @@ def test_many_entries_take_as_many_statements_as_one(
             NewEntry(key=f"{letter}{number}", kind=EntryKind.ENTRY_FEE, postings=postings) for number in range(count)
         ]
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         post_entries(entries=entries("a", 1), now=NOW)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         post_entries(entries=entries("b", 200), now=NOW)
 
 

@@ -65,6 +65,10 @@ def sent(transfer: Transfer, now: datetime) -> Transfer:
     return Transfer.objects.get(id=transfer.id)
 
 
+def sent_quietly(transfer: Transfer, now: datetime) -> None:
+    send_transfer(transfer_id=transfer.id, now=now)
+
+
 def money_moved() -> list[int]:
     return list(SandboxOrder.objects.filter(call="transfer").values_list("amount_minor", flat=True))
 
@@ -176,9 +180,10 @@ def test_a_transfer_that_came_back_is_owed_again_and_can_be_paid_again(
 ) -> None:
     sent(ordered, now)
     SandboxOrder.objects.update(status="failed")
-    returned = look_up_transfer(transfer_id=ordered.id, now=now)
-    assert (returned.state, returned.reason) == ("failed", "It was taken back.")
-    assert look_up_transfer(transfer_id=ordered.id, now=now).state == "failed"
+    for _ in range(2):
+        look_up_transfer(transfer_id=ordered.id, now=now)
+        returned = Transfer.objects.get()
+        assert (returned.state, returned.reason) == ("failed", "It was taken back.")
     retry_transfer(transfer_id=ordered.id, actor=Actor(treasurer), reason="To the right account.", now=now)
     assert sent(ordered, now).state == "paid"
     assert SandboxOrder.objects.filter(status="paid").count() == 1
@@ -217,7 +222,7 @@ def test_the_worker_tries_again_by_itself_and_the_sweep_finds_what_was_left(orde
 def test_eight_workers_at_one_transfer_pay_once(ordered: Transfer, now: datetime) -> None:
     go_wrong(Fault.TIME_OUT_AFTER, times=2)
     for _ in range(3):
-        run_together([lambda: send_transfer(transfer_id=ordered.id, now=now) and None] * 8)
+        run_together([lambda: sent_quietly(ordered, now)] * 8)
     assert (Transfer.objects.get().state, money_moved()) == ("paid", [10_000])
 
 
@@ -249,6 +254,8 @@ def mark(transfer: Transfer, treasurer: User, now: datetime, *, reference: str) 
 def test_what_failed_at_the_gateway_can_be_paid_by_hand_instead(
     ordered: Transfer, treasurer: User, now: datetime
 ) -> None:
+    go_wrong(Fault.TIME_OUT_BEFORE)
+    sent(ordered, now)
     with pytest.raises(NotForHand):
         mark(ordered, treasurer, now, reference="SEPA 1")
     go_wrong(Fault.REFUSE)
