@@ -1,12 +1,14 @@
 """A process that pays prizes and dies where it is told to. Run as `python -m tests.prizes.mortal`; it reads a line of
 JSON for each life it is to lead, and answers each with a line of JSON: where it died, or that it lived to the end.
 
-Each life is a fork, so that Django is loaded once. A step is either what goes to PostgreSQL (``"statements"``: every
-statement and every commit, ours and the pretended gateway's) or a line of Python that pays (``"lines"``).
+Each life is a fork, so that Django is loaded once. A step is either what changes PostgreSQL (``"statements"``: every
+lock, write and commit, ours and the pretended gateway's) or a line of Python that pays, when it
+is come to first (``"lines"``).
 """
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -30,11 +32,16 @@ _PAYING = {
 }
 
 
+_CHANGES_NOTHING = re.compile(r"SAVEPOINT|RELEASE|SELECT (?!.*(advisory|procrastinate_defer))", re.DOTALL)
+"""A death before a read leaves behind what a death before the next write does."""
+
+
 class Steps:
     """Counts steps, and ends the process before the one with the given number, as if the power had failed."""
 
     def __init__(self, last: int, tell: Callable[[str], None]) -> None:
         self._left, self._tell, self._lock = last, tell, threading.Lock()
+        self._seen: set[str] = set()
 
     def step(self, what: str) -> None:
         with self._lock:
@@ -55,7 +62,9 @@ class Steps:
 
     def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(this: Any, *arguments: Any, **options: Any) -> Any:
-            self.step(f"{name} {str(arguments[0])[:80] if arguments else ''}")
+            statement = str(arguments[0]) if arguments else name
+            if not _CHANGES_NOTHING.match(statement):
+                self.step(statement[:80])
             return call(this, *arguments, **options)
 
         return counted
@@ -66,8 +75,10 @@ class Steps:
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in _PAYING:
             return None
-        if event == "line":
-            self.step(f"{Path(frame.f_code.co_filename).relative_to(_PRIZES)}:{frame.f_lineno}")
+        place = f"{Path(frame.f_code.co_filename).relative_to(_PRIZES)}:{frame.f_lineno}"
+        if event == "line" and place not in self._seen:
+            self._seen.add(place)
+            self.step(place)
         return self._trace
 
 
