@@ -16,7 +16,7 @@ from prizes.admin.tables import SHOWN, Table, counted, day_and_time
 from prizes.gateways import gateway
 from prizes.limits import EVERY_OTHER, above
 from prizes.models import AwardList, PayoutAccount, Transfer, TransferState, TreasuryAction
-from prizes.services.distribution import Distributed, approve_distribution, distribute_prizes
+from prizes.services.distribution import Distributed, FeesChanged, approve_distribution, distribute_prizes
 
 # --- When ---
 
@@ -42,6 +42,8 @@ def _unpayable(facts: Overview) -> Verdict | None:
     if facts.pool_minor is None:
         assert isinstance(facts.calculation, Refusal)
         return blocked(facts.calculation.message)
+    if facts.current is not None and facts.current.fees_minor != facts.fees_minor:
+        return blocked(FeesChanged.message)
     if above(settings.PAYOUT_CAP, facts.total_minor, facts.competition.currency):
         return blocked(f"{facts.money(facts.total_minor)} is more than PAYOUT_CAP allows for one competition.")
     held_minor = facts.held_minor + facts.pool_minor - facts.promised_minor  # the fees' part is in hand

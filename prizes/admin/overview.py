@@ -141,7 +141,12 @@ class Overview:
 
     @cached_property
     def promised_minor(self) -> int:
-        return self.current.promised_minor if self.current is not None else self.competition.prize_pool_minor
+        """What of the pool is not fees."""
+        if self.current is not None:
+            return self.current.promised_minor
+        if isinstance(self.calculation, Refusal):
+            return self.competition.prize_pool_minor
+        return self.calculation.promised_minor
 
     @cached_property
     def who_asked(self) -> str:
@@ -205,15 +210,24 @@ class Overview:
 
     @cached_property
     def reserve_minor(self) -> int:
-        return queries.balance_minor(pots.reserve(self.competition.owner_id, self.competition.currency))
+        """What earlier competitions have left to the organiser: rolled over, and owed."""
+        rolled_over = pots.reserve(self.competition.owner_id, self.competition.currency)
+        return queries.balance_minor(rolled_over) + self.organiser_owed_minor
 
     @cached_property
     def fees_minor(self) -> int:
         return queries.fees_paid_minor(self.competition.id)
 
     @cached_property
+    def organiser_owed_minor(self) -> int:
+        """From all their competitions in this currency."""
+        return queries.balance_minor(pots.organiser(self.competition.owner_id, self.competition.currency))
+
+    @cached_property
     def missing_minor(self) -> int:
-        return max(0, self.competition.prize_pool_minor - self.competition.funded_minor)
+        """Until prizes go out it is what the pool lacks, for a refund may have emptied it again."""
+        there = self.competition.funded_minor if self.has_released else self.held_minor
+        return max(0, self.promised_minor - there)
 
     @cached_property
     def has_released(self) -> bool:
@@ -285,6 +299,7 @@ class Overview:
             ("in the pool now", self.money(self.held_minor)),
             ("entry fees paid", self.money(self.fees_minor)),
             ("prizes in all", self.money(self.total_minor)),
+            (f"owed to {competition.owner}", self.money(self.organiser_owed_minor)),
         ]
 
     def money(self, minor: int) -> str:

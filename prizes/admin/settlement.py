@@ -12,10 +12,10 @@ from competitions.services.lifecycle import lock_competition
 from leaderboards.models import FinalStandings
 from prizes.admin.distribution_steps import APPROVE, DISTRIBUTE
 from prizes.admin.overview import Overview
-from prizes.admin.settlement_steps import CALCULATE, FUND, REFUND, SETTLE
+from prizes.admin.settlement_steps import CALCULATE, FUND, PAY_ORGANISER, REFUND, SETTLE
 from prizes.admin.steps import Step, WithSteps
 from prizes.admin.tables import money
-from prizes.forms import FundingForm
+from prizes.forms import AmountForm
 from prizes.models import AwardList, Purpose, Settlement, Transfer, TransferState
 from prizes.models.transfers import UNFINISHED
 
@@ -65,7 +65,7 @@ class SettlementAdmin(WithSteps):
     search_help_text = "Competition or organiser."
     ordering = ("-end_at",)
     fields = ()
-    steps = (SETTLE, CALCULATE, FUND, DISTRIBUTE, APPROVE, REFUND)
+    steps = (SETTLE, CALCULATE, FUND, DISTRIBUTE, APPROVE, REFUND, PAY_ORGANISER)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Settlement]:
         newest = AwardList.objects.filter(competition=OuterRef("pk")).order_by("-version")
@@ -89,7 +89,7 @@ class SettlementAdmin(WithSteps):
         lock_competition(row.id)
 
     def form_options(self, row: Settlement, step: Step) -> dict[str, Any]:
-        return {"currency": row.currency} if step.form is FundingForm else {}
+        return {"currency": row.currency} if issubclass(step.form, AmountForm) else {}
 
     @admin.display(description="status", ordering="status")
     def status_now(self, row: Settlement) -> str:

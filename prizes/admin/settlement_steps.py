@@ -1,21 +1,23 @@
 """What a treasurer does around paying prizes: when each step can be taken, what it will do, and doing it."""
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
 from competitions.rules import Status
 from config.core.errors import Invalid, Refusal
 from leaderboards.settling import settle_competition
+from prizes import pots, queries
 from prizes.actors import Actor
 from prizes.admin.overview import Overview
 from prizes.admin.steps import Answers, Effect, Step, Verdict, blocked, done, ready
 from prizes.admin.tables import SHOWN, Table, counted, day_and_time
-from prizes.forms import FundingForm
+from prizes.forms import AmountForm, FundingForm
 from prizes.models import Entry, Posting
 from prizes.services.audit import record_action
 from prizes.services.distribution import award_prizes
 from prizes.services.fees import refund_competition
-from prizes.services.funding import confirm_funding
+from prizes.services.funding import confirm_funding, pay_organiser
 
 # --- Settle ---
 
@@ -85,24 +87,23 @@ def _calculate(facts: Overview, actor: Actor, answers: Answers) -> str:
 
 
 def _can_fund(facts: Overview, treasurer: User) -> Verdict:
-    promised = facts.money(facts.competition.prize_pool_minor)
     if facts.status is Status.CANCELLED:
         return blocked("The competition is cancelled; nobody wins anything.")
     if facts.missing_minor:
         confirmed, missing = facts.money(facts.competition.funded_minor), facts.money(facts.missing_minor)
-        return ready(f"{confirmed} of {promised} confirmed; {missing} missing.")
+        return ready(f"{confirmed} of {facts.money(facts.promised_minor)} confirmed; {missing} missing.")
+    if facts.current is None and isinstance(facts.calculation, Refusal):
+        return ready(facts.calculation.message)
     if facts.has_released and facts.distribution is None:
         return ready("The standings were corrected after prizes went out; the new ones may need more.")
-    return done(
-        f"All of the promised {promised} is confirmed."
-        if facts.competition.prize_pool_minor
-        else "No pool is promised."
-    )
+    if not facts.promised_minor:
+        return done("No pool is promised.")
+    return done(f"All of the promised {facts.money(facts.promised_minor)} is confirmed.")
 
 
 def _what_funding_does(facts: Overview, treasurer: User) -> Effect:
     competition = facts.competition
-    promised, confirmed = facts.money(competition.prize_pool_minor), facts.money(competition.funded_minor)
+    promised, confirmed = facts.money(facts.promised_minor), facts.money(competition.funded_minor)
     sentences = [
         f"Promised: {promised}. Confirmed so far: {confirmed}. Missing: {facts.money(facts.missing_minor)}.",
         "You say that the amount below has arrived for the pool. It cannot be taken back.",
@@ -149,31 +150,35 @@ def _fund(facts: Overview, actor: Actor, answers: Answers) -> str:
 def _can_refund(facts: Overview, treasurer: User) -> Verdict:
     if facts.has_released:
         return blocked("The prizes are on their way, so the fees stay.")
+    if facts.distribution is not None:
+        return blocked("Somebody has asked for the prizes to be paid, so the fees stay.")
     if facts.status not in (Status.CANCELLED, Status.ENDED, Status.COMPLETED):
         return blocked("The competition is not over; cancelling it gives the fees back.")
     count, sum_minor = facts.refundable_sum
     if count:
         fees = counted(count, "entry fee", "entry fees")
-        return ready(f"{fees}, {facts.money(sum_minor)} in all, can be given back.")
-    if _returned_minor(facts):
-        return ready(f"The pool of {facts.money(_returned_minor(facts))} can go back to the organiser.")
-    return done("There is no entry fee to give back.")
-
-
-def _returned_minor(facts: Overview) -> int:
-    """What the organiser gets back of the pool."""
-    return facts.held_minor if facts.status is Status.CANCELLED else 0
+        return ready(f"Instead of prizes: {fees}, {facts.money(sum_minor)} in all, go back.")
+    if facts.held_minor:
+        return ready(f"Instead of prizes: the pool of {facts.money(facts.held_minor)} goes back to its organiser.")
+    return done("There is nothing to give back.")
 
 
 def _what_refunding_does(facts: Overview, treasurer: User) -> Effect:
+    """Rehearsed, for what becomes of the pool. Raises what refunding raises."""
+    with transaction.atomic():
+        refund_competition(competition_id=facts.competition.id, actor=Actor(treasurer), reason="", now=facts.now)
+        kept_minor = queries.balance_minor(pots.pool(facts.competition.id, facts.competition.currency))
+        transaction.set_rollback(True)
     count, sum_minor = facts.refundable_sum
     go_back = counted(count, "entry fee goes", "entry fees go")
     sentences = [f"{go_back} back to whoever paid, {facts.money(sum_minor)} in all. It cannot be taken back."]
-    if _returned_minor(facts):
-        organiser, pool = facts.competition.owner, facts.money(_returned_minor(facts))
-        sentences.append(f"What the pool holds, {pool}, is owed to {organiser} from then on.")
-    if facts.current and facts.current.fees_minor:
-        sentences.append("The prizes were calculated with these fees in the pool.")
+    if facts.held_minor > kept_minor:
+        pool = facts.money(facts.held_minor - kept_minor)
+        sentences.append(f"Of what the pool holds, {pool} is owed to {facts.competition.owner} from then on.")
+    if facts.status is not Status.CANCELLED:
+        sentences.append("Nobody wins anything unless the pool is funded again.")
+    if facts.current is not None and facts.current.fees_minor:
+        sentences.append("The prizes were calculated with these fees; only a correction calculates them anew.")
     payments = facts.refundable.select_related("user").order_by("user__name", "id")
     rows = [(payment.user.name, facts.money(payment.amount_minor), payment.gateway) for payment in payments[:SHOWN]]
     return Effect(sentences, Table(("person", "amount", "gateway"), rows, frozenset({1}), total=count))
@@ -186,7 +191,53 @@ def _refund(facts: Overview, actor: Actor, answers: Answers) -> str:
     return f"{counted(count, 'refund is', 'refunds are')} on the way."
 
 
+# --- Pay the organiser ---
+
+
+def _can_pay_organiser(facts: Overview, treasurer: User) -> Verdict:
+    organiser = facts.competition.owner
+    if not facts.organiser_owed_minor:
+        return done(f"{organiser} is owed nothing.")
+    return ready(f"{organiser} is owed {facts.money(facts.organiser_owed_minor)}.")
+
+
+def _what_paying_the_organiser_does(facts: Overview, treasurer: User) -> Effect:
+    owed, organiser = facts.money(facts.organiser_owed_minor), facts.competition.owner
+    sentences = [
+        f"{organiser} is owed {owed}, from all competitions in {facts.competition.currency}.",
+        "You say that the amount below has left the bank for them. It cannot be taken back.",
+    ]
+    return Effect(sentences)
+
+
+def _organiser_was_paid(facts: Overview, answers: Answers) -> str:
+    key = f"organiser:{facts.competition.owner_id}:{answers['reference']}"
+    entry = Entry.objects.filter(key=key).first()
+    return f"A payment with this reference was written down on {day_and_time(entry.created_at)}." if entry else ""
+
+
+def _pay_organiser(facts: Overview, actor: Actor, answers: Answers) -> str:
+    pay_organiser(
+        competition_id=facts.competition.id,
+        amount_minor=answers["amount"],
+        reference=answers["reference"],
+        actor=actor,
+        reason=answers["reason"],
+        now=timezone.now(),
+    )
+    return f"{facts.money(answers['amount'])} to {facts.competition.owner} counts as paid."
+
+
 SETTLE = Step("settle", "Settle", _can_settle, _what_settling_does, _settle)
 CALCULATE = Step("calculate", "Calculate", _can_calculate, _what_calculating_does, _calculate)
 FUND = Step("fund", "Confirm funding", _can_fund, _what_funding_does, _fund, FundingForm, _was_funded)
 REFUND = Step("refund", "Refund", _can_refund, _what_refunding_does, _refund)
+PAY_ORGANISER = Step(
+    "pay-organiser",
+    "Pay organiser",
+    _can_pay_organiser,
+    _what_paying_the_organiser_does,
+    _pay_organiser,
+    AmountForm,
+    _organiser_was_paid,
+)

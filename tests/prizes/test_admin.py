@@ -35,6 +35,7 @@ from prizes.models import (
     TransferState,
     TreasuryAction,
 )
+from prizes.plans import DEFAULT
 from prizes.services.distribution import award_prizes, distribute_prizes
 from prizes.services.fees import open_checkout
 from prizes.services.funding import confirm_funding
@@ -44,7 +45,7 @@ from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
 pytestmark = pytest.mark.django_db
 
 REASON = "The minutes of Monday say so."
-STEPS = ("settle", "calculate", "fund", "distribute", "approve", "refund")
+STEPS = ("settle", "calculate", "fund", "distribute", "approve", "refund", "pay-organiser")
 
 
 class Desk:
@@ -512,6 +513,18 @@ def test_distribute_without_the_money_says_what_is_missing(make_finished: MakeFi
     assert not Transfer.objects.exists()
 
 
+def test_a_plan_of_fixed_amounts_may_ask_for_more_than_was_promised(make_finished: MakeFinished, desk: Desk) -> None:
+    """Fees were to fill the gap, and nobody paid one."""
+    plan = DEFAULT | {"places": [{"first": 1, "last": 1, "amount_minor": 15_000}]}
+    competition = make_finished(3, 2, 1, plan=plan, entry_fee_minor=500)
+    told = "The fixed amounts of the prize plan come to more than the pool"
+    for step in ("calculate", "distribute"):
+        assert told in desk.reads(competition, step)
+    assert told in desk.opens(competition)
+    desk.takes(competition, "fund", amount="50", reference="bank 2")
+    assert "1 transfer goes out, 150.00 USD in all" in desk.reads(competition, "distribute")
+
+
 def test_distribute_above_the_cap_says_so(make_finished: MakeFinished, desk: Desk, settings: Any) -> None:
     competition = make_finished(3, 2, 1)
     settings.PAYOUT_CAP = {"*": Decimal(99)}
@@ -665,9 +678,16 @@ def test_refund_says_how_many_fees_and_how_much(over: Competition, desk: Desk) -
     assert "Walker 15.00 USD sandbox Walker 15.00 USD sandbox" in told
     assert "2 refunds are on the way." in desk.takes(over, "refund")
     assert actions(over, "refund") == [(desk.person, REASON)]
-    assert "Nothing has changed. There is no entry fee to give back." in desk.takes(over, "refund")
+    assert "Nothing has changed. There is nothing to give back." in desk.takes(over, "refund")
     run_jobs()
     assert "refund Walker 15.00 USD paid" in desk.opens(over)
+
+
+def test_prizes_that_counted_on_fees_fall_with_them(over: Competition, desk: Desk) -> None:
+    desk.takes(over, "calculate")
+    assert "The prizes were calculated with these fees" in desk.reads(over, "refund")
+    desk.takes(over, "refund")
+    assert "Entry fees were given back after the awards were calculated" in desk.opens(over)
 
 
 def test_fees_stay_while_it_runs_and_once_prizes_are_out(
@@ -688,9 +708,28 @@ def test_the_pool_of_a_cancelled_competition_goes_back_to_its_organiser(
         competition_id=competition.id, amount_minor=5000, reference="b", actor=Actor(treasurer), reason="r", now=now
     )
     cancel_competition(competition_id=competition.id, by=treasurer, now=now)
-    assert "What the pool holds, 50.00 USD, is owed to Ada from then on." in desk.reads(competition, "refund")
+    assert "Of what the pool holds, 50.00 USD is owed to Ada from then on." in desk.reads(competition, "refund")
     desk.takes(competition, "refund")
-    assert "There is no entry fee to give back." in desk.reads(competition, "refund")
+    assert actions(competition, "refund") == [(desk.person, REASON)]
+    assert "There is nothing to give back." in desk.reads(competition, "refund")
+    assert "Ada is owed 50.00 USD, from all competitions in USD." in desk.reads(competition, "pay-organiser")
+    form = desk.form_of(competition, "pay-organiser", amount="20", reference="bank 30")
+    assert "20.00 USD to Ada counts as paid." in desk.sends(competition, "pay-organiser", form)
+    assert "Nothing has changed. A payment with this reference" in desk.sends(competition, "pay-organiser", form)
+    assert actions(competition, "pay_organiser") == [(desk.person, REASON)]
+    told = desk.takes(competition, "pay-organiser", amount="31", reference="bank 31")
+    assert "That is more than the organiser is owed." in told
+    desk.takes(competition, "pay-organiser", amount="30", reference="bank 31")
+    assert "Ada is owed nothing." in desk.opens(competition)
+
+
+def test_a_pool_given_back_can_be_funded_again(make_finished: MakeFinished, desk: Desk) -> None:
+    competition = make_finished(3, 2, 1)
+    assert "Nobody wins anything unless the pool is funded again." in desk.reads(competition, "refund")
+    desk.takes(competition, "refund")
+    assert "100.00 USD missing" in desk.opens(competition)
+    desk.takes(competition, "fund", amount="100", reference="bank 2", from_reserve="on")
+    assert "3 transfers go out" in desk.reads(competition, "distribute")
 
 
 # --- Transfers and fees, one by one ---
