@@ -36,7 +36,7 @@ SIXTY_FOUR = 64
 
 
 @pytest.fixture
-def finished(paying_servers: tuple[Server, Server], make_finished: MakeFinished) -> Competition:  # noqa: F811
+def finished(transactional_db: None, make_finished: MakeFinished) -> Competition:  # noqa: F811
     """Twenty people who all win the same, so there is something to be killed in the middle of."""
     everybody = {"places": [], "target": 1}
     competition = make_finished(*range(20, 0, -1), plan=everybody, visibility="public")
@@ -81,14 +81,14 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def test_sixty_four_distributions_at_once_over_two_servers_make_one_set_of_transfers(
-    paying_servers: tuple[Server, Server],
+    two_servers: tuple[Server, Server],
     finished: Competition,
     treasurer: User,  # noqa: F811
 ) -> None:
     headers = bearer(treasurer)
 
     def distribute(number: int) -> int:
-        url = f"{paying_servers[number % 2].address}/api/v1/prizes/distribute/{finished.id}"
+        url = f"{two_servers[number % 2].address}/api/v1/prizes/distribute/{finished.id}"
         return httpx.post(url, headers=headers, json={"reason": f"the {number}th"}, timeout=60).status_code
 
     with ThreadPoolExecutor(SIXTY_FOUR) as people:
@@ -98,6 +98,7 @@ def test_sixty_four_distributions_at_once_over_two_servers_make_one_set_of_trans
     assert [fault for check in CHECKS for fault in faults_of(check)] == []
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_and_a_gateway_that_fails_pay_everybody_once(
     paying_servers: tuple[Server, Server],
     finished: Competition,

@@ -153,6 +153,7 @@ def test_an_oversized_frame_closes_the_socket(two_servers: tuple[Server, Server]
         assert code_after(watch) == 1009
 
 
+@pytest.mark.slow
 def test_a_socket_that_idles_15_seconds_still_hears_the_next_change(two_servers: tuple[Server, Server]) -> None:
     """Longer than any time-out between the server and Redis: one of 5 s once cut idle sockets off."""
     ada = two_servers[0].new_person("Ada")

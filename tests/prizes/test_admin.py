@@ -221,6 +221,7 @@ def correct(competition: Competition, by: User) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_page_of_every_model_opens(full_of_everything: list[Competition], desk: Desk, staff: User) -> None:
     for viewer in (desk.client, Desk(staff).client):
         for model, panel in site._registry.items():
@@ -237,6 +238,7 @@ def test_every_page_of_every_model_opens(full_of_everything: list[Competition], 
                     assert viewer.get(f"{base}{row.pk}/step/{step.name}/").status_code == 200, (row, step.name)
 
 
+@pytest.mark.slow
 def test_opening_pages_changes_nothing(full_of_everything: list[Competition], desk: Desk) -> None:
     tables = (AwardList, Distribution, Entry, Transfer, TreasuryAction)
     before = [table.objects.count() for table in tables]

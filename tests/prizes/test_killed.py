@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,23 +68,28 @@ def restart(competition: Competition, treasurer: User) -> None:
     later = datetime.now(UTC) + timedelta(minutes=10)
     distribute_prizes(competition_id=competition.id, actor=Actor(treasurer), now=later)
     assert run_jobs() == []
-    for transfer in unfinished_transfers(later):
-        send_transfer(transfer_id=transfer.id, now=later)
+    for _ in range(100):  # until PostgreSQL has noticed that the dead process holds no lock any more
+        left = list(unfinished_transfers(later))
+        if not left:
+            return
+        for transfer in left:
+            send_transfer(transfer_id=transfer.id, now=later)
+        time.sleep(0.02)
 
 
 def assert_paid_once(competition: Competition, died_before: str) -> None:
     transfers = Transfer.objects.filter(competition=competition)
     assert {transfer.state for transfer in transfers} == {TransferState.PAID}, died_before
     moved = SandboxOrder.objects.filter(key__contains=str(competition.id))
-    assert sorted(order.amount_minor for order in moved) == [3333, 6667], died_before
-    assert sorted(transfer.amount_minor for transfer in transfers) == [3333, 6667], died_before
+    assert [order.amount_minor for order in moved] == [10_000], died_before
+    assert [transfer.amount_minor for transfer in transfers] == [10_000], died_before
 
 
 def walk(kind: str, mortal: Mortal, make_finished: MakeFinished, treasurer: User) -> list[str]:
     """Dies before the first step, before the second, and so on until it lives. Says where it died."""
     places: list[str] = []
     while True:
-        competition = make_finished(9, 6)
+        competition = make_finished(9)
         connect_accounts(competition)
         died_before = mortal.die(kind, len(places), competition, treasurer)
         if died_before is None:
@@ -100,7 +106,7 @@ def test_death_before_any_statement_or_commit_pays_nobody_twice_and_forgets_nobo
 ) -> None:
     places = walk("statements", mortal, make_finished, treasurer)
     assert any("prizes_sandboxorder" in place for place in places), "it died inside the gateway, too"
-    assert sum(place.startswith("commit") for place in places) >= 6
+    assert sum(place.startswith("commit") for place in places) >= 4
 
 
 @pytest.mark.slow
