@@ -15,7 +15,7 @@ run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.dat
 test: lint ## lint, then every test but those in a browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow"
 
-test-slow: $(READY) ## a million prize plans, and death before every line that pays: some minutes
+test-slow: $(READY) ## engines killed, a million prize plans, death before every line that pays: some minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
@@ -46,5 +46,5 @@ clean: ## stop the embedded engines; remove .venv, the data in .data and every c
 $(READY): requirements-dev.txt
 	umask 022 && $(PYTHON) -m venv --clear .venv
 	umask 022 && sed -n '/^uv==/,/[^\\]$$/p' $< | $(BIN)/pip install -q --require-hashes -r /dev/stdin
-	umask 022 && VIRTUAL_ENV=.venv $(BIN)/uv pip sync -q --require-hashes $<
+	umask 022 && VIRTUAL_ENV=.venv $(BIN)/uv pip sync -q --compile-bytecode --require-hashes $<
 	@touch $@

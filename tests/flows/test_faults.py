@@ -3,8 +3,12 @@
 import os
 import signal
 
+import pytest
+
 from tests.flows.conftest import Site
 from tests.flows.servers import Phone
+
+pytestmark = pytest.mark.slow  # each kills and restarts whole engines
 
 
 def test_without_redis_reads_and_writes_go_on_and_live_comes_back(site: Site) -> None:
