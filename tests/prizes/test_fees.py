@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -113,6 +114,19 @@ class TestJoining:
         assert first == second
         assert run_jobs() == []
         assert SandboxOrder.objects.filter(call="checkout").count() == Payment.objects.count() == 1
+
+    @pytest.mark.parametrize("fault", [Fault.WEBHOOK_TWICE, Fault.WEBHOOK_LATE])
+    def test_a_gateway_that_reports_twice_or_late_makes_one_participation(
+        self, fault: str, signed_in: Callable[[User], APIClient], competition: Competition, other: User
+    ) -> None:
+        go_wrong("checkout", fault)
+        assert joined(signed_in(other), competition).status_code == 202
+        due = ProcrastinateJob.objects.filter(task_name="prizes.tasks.pay_sandbox_checkout")
+        assert due.count() == (2 if fault == Fault.WEBHOOK_TWICE else 1)
+        assert all(job.scheduled_at for job in due)
+        assert run_jobs() == []
+        assert counts(competition) == (1, 1, 0)
+        assert fees_paid_minor(competition.id) == 1_000
 
     def test_a_time_out_after_the_gateway_did_it_charges_nobody_twice(
         self, signed_in: Callable[[User], APIClient], competition: Competition, other: User
