@@ -225,12 +225,15 @@ def _refuse_impossible(award_list: AwardList) -> None:
     competition_id, currency = award_list.competition_id, award_list.currency
     if fees_paid_minor(competition_id) != award_list.fees_minor:
         raise FeesChanged
+    # Held from here on: no worker sends what is counted as unsent below, and withdrawn in a moment.
+    unsent = list(unsent_prizes(competition_id).select_for_update(no_key=True))
     asked = [TransferState.SENT, TransferState.UNKNOWN]
     if Transfer.objects.filter(competition_id=competition_id, purpose=Purpose.PRIZE, state__in=asked).exists():
         raise PrizesInDoubt
     if above(settings.PAYOUT_CAP, _outlay_minor(award_list), currency):
         raise AboveCap
-    held, needed = _available_minor(award_list), sum(_due(award_list).values())
+    held = _available_minor(award_list) + sum(transfer.amount_minor for transfer in unsent)
+    needed = sum(_due(award_list).values())
     if not has_released_prizes(competition_id):
         needed = award_list.pool_minor  # what was promised is there as a whole, whoever gets it
     if held < needed:
@@ -238,9 +241,8 @@ def _refuse_impossible(award_list: AwardList) -> None:
 
 
 def _available_minor(award_list: AwardList) -> int:
-    """What the pool holds, and what comes back to it: prizes that were not sent, and its part of fees not split yet."""
+    """What the pool holds, with its part of fees that are not split yet."""
     held = balance_minor(pots.pool(award_list.competition_id, award_list.currency))
-    held += unsent_prizes(award_list.competition_id).aggregate(sum=Sum("amount_minor"))["sum"] or 0
     if not Entry.objects.filter(key=f"fees_split:{award_list.competition_id}").exists():
         held += award_list.pool_minor - award_list.promised_minor
     return held

@@ -98,6 +98,7 @@ def test_the_server_does_not_say_what_it_is_made_of(server: Server) -> None:
     assert not set(server.get("/health").headers) & {"server", "x-powered-by"}
 
 
+@pytest.mark.slow
 def test_it_lives_and_says_that_it_is_not_ready_while_postgresql_is_out(server: Server) -> None:
     assert server.get("/health/live").status_code == 200
     answer = server.get("/health/ready")

@@ -200,6 +200,7 @@ def test_a_copy_newer_than_a_restored_postgresql_is_thrown_away(make_competition
     assert check_board(competition).difference == ""
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_redis_emptied_in_the_middle_of_a_rebuild_never_shows_half_a_board(
     make_competition: Any, join: Any, make_person: Any, monkeypatch: pytest.MonkeyPatch

@@ -256,6 +256,7 @@ def test_money_is_shown_with_the_decimals_of_its_currency(full_of_everything: li
     assert "Promised pool 9,000.00 USD" in pages["Asked"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("waits_for", "expected"),
     [

@@ -114,7 +114,8 @@ class History:
             with transaction.atomic() if name in ("correct", "distribute") else nullcontext():
                 getattr(self, name)()
         except PoolUnfunded:
-            self.fund()
+            with suppress(Refusal):  # somebody else was faster
+                self.fund()
         except Refusal:
             pass
 
@@ -139,7 +140,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 150))])
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 150))])
 def test_one_step_after_the_other(
     seed: int, make_finished: MakeFinished, treasurer: User, staff: User, settings: Any
 ) -> None:

@@ -325,7 +325,7 @@ BODIES = JUNK | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
 def test_whatever_is_put_is_refused_or_there(me: APIClient, upcoming: Competition, body: Any) -> None:
     answer = me.put(url(upcoming), data=json.dumps(body), content_type="application/json")
