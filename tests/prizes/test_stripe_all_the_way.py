@@ -23,6 +23,8 @@ from tests.conftest import MakeCompetition
 from tests.prizes.conftest import run_jobs
 from tests.prizes.stripe_server import Stripe, running
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the library's, harmless
+
 
 @pytest.fixture
 def stripe(settings: Any) -> Iterator[Stripe]:
