@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from accounts.models import User
 from accounts.services import erase_person
 from competitions.models import Competition
+from competitions.rules import Kind, span_of
 from competitions.services.enrolment import join_competition
+from competitions.services.lifecycle import change_competition
 from config.core.json import canonical_json
 from fitness.models import Activity, SupersededActivity
 from fitness.rules import Reading, Source
@@ -320,3 +322,40 @@ def test_a_named_competition_without_final_standings_is_a_failure(
         with pytest.raises(CommandError):
             call_command("verify_standings", str(named), "--json")
         assert state in capsys.readouterr().out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_beside_a_start_that_is_moved_to_its_day_counts(
+    make_competition: Any, person: User, other: User
+) -> None:
+    """The sync does not count this day yet when it looks; the change must wait for it, or see nothing of it."""
+    now = datetime.now(UTC)
+    walk = make_competition(starts=1, ends=3, grace_hours=0)
+    join_competition(competition=walk, user_id=other.id, join_code=None, now=now)
+    stored, changing = threading.Event(), threading.Event()
+
+    def sync() -> None:
+        with transaction.atomic():
+            reading = Reading(other.id, Source.FITBIT, now.date(), Totals(steps=500))
+            sync_activities(readings=[reading], now=now)
+            stored.set()
+            changing.wait(10)
+            time.sleep(0.2)  # by now the change waits for us, or has gone past
+        connection.close()
+
+    def move_start() -> None:
+        stored.wait(10)
+        changing.set()
+        span = span_of(now.date(), now.date() + timedelta(days=2), "UTC", Kind.CUSTOM)
+        change_competition(competition_id=walk.id, merge=lambda _: ({}, span), by=person, now=now)
+        connection.close()
+
+    threads = [threading.Thread(target=job) for job in (sync, move_start)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert Standing.objects.get(competition=walk).score == 500
+    settle_competition(competition_id=walk.id, now=now + timedelta(days=10))
+    walk.refresh_from_db()
+    assert [problem for check in check_standings(walk) for problem in check.problems] == []
