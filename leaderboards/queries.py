@@ -30,18 +30,21 @@ log = structlog.get_logger(__name__)
 
 _MIRROR_TRIES = 3
 _STANDINGS_WORDS = {Status.ENDED: "provisional", Status.COMPLETED: "final"}
-_pages = Cached("board", ttl_seconds=60)
+_pages = Cached("page", ttl_seconds=60)
 
 
 @dataclass(frozen=True)
 class BoardPage:
-    """Consecutive entries of a board, best first, as the wire shows them. ``updated_at`` is RFC 3339."""
+    """Consecutive entries of a board, best first, as the wire shows them. ``updated_at`` is RFC 3339; ``offset`` is how
+    many stand before the first."""
 
     competition_id: str
     epoch: str
     version: int
     updated_at: str
+    tie_rule: str
     total: int
+    offset: int
     entries: Sequence[dict[str, Any]]
 
 
@@ -124,7 +127,10 @@ def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage
     rows = [orjson.loads(row) for row in page.rows]
     entries = _ranked(competition, rows, page.offset, page.above_first)
     updated_at = page.updated_at.replace("+00:00", "Z")
-    return BoardPage(str(competition.id), page.epoch, page.version, updated_at, page.total, entries)
+    tie_rule = competition.tie_rule
+    return BoardPage(
+        str(competition.id), page.epoch, page.version, updated_at, tie_rule, page.total, page.offset, entries
+    )
 
 
 def _from_postgresql(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
@@ -137,7 +143,8 @@ def _from_postgresql(competition: Competition, board: Board, *, offset: int, lim
     rows = [orjson.loads(dump_json(row_of(standing))) for standing in found]
     entries = _ranked(competition, rows, offset, found[0].rank - 1 if found else 0)
     updated_at = wire_time(board.updated_at)
-    return BoardPage(str(competition.id), str(board.epoch), board.version, updated_at, total, entries)
+    epoch, tie_rule = str(board.epoch), competition.tie_rule
+    return BoardPage(str(competition.id), epoch, board.version, updated_at, tie_rule, total, offset, entries)
 
 
 def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, above: int) -> list[dict[str, Any]]:
