@@ -118,14 +118,12 @@ def server(transactional_db: None) -> Iterator[Server]:
 def open_page(server: Server) -> Iterator[OpenPage]:
     """Opens a path of the server. Keywords are those of a Playwright context: ``viewport``, ``color_scheme``,
     ``java_script_enabled``; ``prepare`` is called with the page before it loads."""
-    if shutil.which(CHROMIUM) is None:
-        pytest.fail("The browser tests need Debian's chromium: apt-get install chromium.", pytrace=False)
     with ExitStack() as stack:
         browsers: list[Browser] = []
 
         def opened(path: str, *, prepare: Callable[[Page], None] | None = None, **options: Any) -> Visit:
             if not browsers:  # not before the test's world is made: see above
-                browsers.append(_browser(stack))
+                browsers.append(browser_in(stack))
             page = browsers[0].new_page(**options)
             page.set_default_timeout(10_000)
             if prepare is not None:
@@ -137,7 +135,10 @@ def open_page(server: Server) -> Iterator[OpenPage]:
         yield opened
 
 
-def _browser(stack: ExitStack) -> Browser:
+def browser_in(stack: ExitStack) -> Browser:
+    """Chromium, until the stack is left."""
+    if shutil.which(CHROMIUM) is None:
+        pytest.fail("The browser tests need Debian's chromium: apt-get install chromium.", pytrace=False)
     playwright = stack.enter_context(sync_playwright())
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS + QUIET)
     stack.callback(browser.close)
