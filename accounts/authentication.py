@@ -8,20 +8,20 @@ from rest_framework.request import Request
 from accounts.models import ServiceKey, User
 from accounts.queries import active_service_key
 from accounts.services import admit_person
-from accounts.tokens import InvalidToken, verify_token
+from accounts.tokens import Claims, InvalidToken, verify_token
 from config.core.request import note_caller
 
 
 class CallerAuthentication(BaseAuthentication):
-    """``Authorization: Bearer <JWT>`` gives a person in ``request.user``; ``X-API-Key`` gives a service, with nobody in
-    ``request.user`` and its ServiceKey in ``request.auth``."""
+    """``Authorization: Bearer <JWT>`` gives a person in ``request.user`` and the token's Claims in ``request.auth``;
+    ``X-API-Key`` gives a service, with nobody in ``request.user`` and its ServiceKey in ``request.auth``."""
 
-    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, ServiceKey | None] | None:
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Claims | ServiceKey] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            person = self._person(token.strip())
+            person, claims = self._person(token.strip())
             note_caller(request._request, person.id)
-            return person, None
+            return person, claims
         if secret := request.headers.get("X-API-Key"):
             key = active_service_key(secret)
             if key is None:
@@ -33,11 +33,12 @@ class CallerAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
-    def _person(self, token: str) -> User:
+    def _person(self, token: str) -> tuple[User, Claims]:
         try:
-            person = admit_person(verify_token(token))
+            claims = verify_token(token)
+            person = admit_person(claims)
         except InvalidToken as error:
             raise AuthenticationFailed from error
         if person is None:
             raise AuthenticationFailed
-        return person
+        return person, claims

@@ -30,7 +30,7 @@ from config.core.request import address_block, client_address, scope_headers
 from leaderboards.frames import PONG, error_frame
 from leaderboards.hub import Watcher, hub, in_thread
 from leaderboards.queries import access_board
-from leaderboards.tickets import ticket_of
+from leaderboards.tickets import InvalidTicket, open_ticket
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +51,7 @@ class Close(IntEnum):
 class LeaderboardConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # the hub listens for all sockets; a listener per socket would cost each a task
     viewer: User | None = None
+    one_board = False
 
     async def connect(self) -> None:
         self.watcher, self.boards = Watcher(refuse=self._refuse), set[UUID]()
@@ -107,7 +108,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
     # --- Who may watch what ---
 
     async def _admit(self, board_id: UUID | None) -> Close | None:
-        """Finds out who is there: by token, or by a ticket that is good for one public board."""
+        """Finds out who is there: by token or by ticket."""
         try:
             await in_thread(_count_connection)(self.scope)
         except TooMany:
@@ -115,9 +116,13 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         ticket = query.get("ticket", [""])[0]
         if ticket:
-            opened = ticket_of(ticket)
-            if opened is None or opened.competition_id != board_id or opened.expires_at <= timezone.now():
+            if board_id is None:
+                return Close.NOT_FOUND
+            try:
+                opened = await in_thread(open_ticket)(ticket, board_id, timezone.now())
+            except InvalidTicket:
                 return Close.UNAUTHENTICATED
+            self.viewer, self.one_board = opened.viewer, opened.one_board
             self._end_at(opened.expires_at)
             return None
         token = _bearer(self.scope["subprotocols"]) or query.get("token", [""])[0]
@@ -154,7 +159,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         return None
 
     async def _subscribe(self, board_id: UUID | None) -> None:
-        if self.viewer is None:
+        if self.one_board:
             await self._complain("forbidden", "This ticket is good for one board.")
         elif board_id is not None and board_id not in self.boards and len(self.boards) >= MAX_BOARDS:
             await self._complain("too_many_boards", f"A socket watches {MAX_BOARDS} boards at most.")

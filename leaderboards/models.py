@@ -153,3 +153,13 @@ class FinalStandings(models.Model):
     def disqualified(self) -> dict[UUID, str]:
         """Who, and why."""
         return disqualified_in(self.document)
+
+
+class SpentTicket(models.Model):
+    """A one-time ticket that somebody came in with, by the SHA-256 of its text in hex; until it has expired."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.digest[:8]}…"

@@ -14,7 +14,7 @@ import structlog
 Event = MutableMapping[str, Any]
 
 _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"']+")
-_TOKEN = re.compile(r"\b(?:Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*)")
+_TOKEN = re.compile(r"\b(?:Bearer\s+\S+|eyJ[\w-]+[.:][\w-]+[.:][\w-]*)")  # tickets have colons
 
 
 def without_secrets(_logger: Any, _method: str, event: Event) -> Event:

@@ -45,6 +45,26 @@ class BoardAnswer(serializers.Serializer[Any]):
     )
 
 
+class TicketBody(serializers.Serializer[Any]):
+    competition_id = serializers.CharField(
+        max_length=64, required=False, help_text="For a ticket that reads this board until it expires."
+    )
+    ticket = serializers.CharField(
+        max_length=1024, required=False, help_text="A board's ticket that still holds, for a fresh one; needs no token."
+    )
+
+    def validate(self, body: dict[str, Any]) -> dict[str, Any]:
+        if len(body) > 1:
+            both = "Send either a competition_id or a ticket."
+            raise serializers.ValidationError({name: [both] for name in body})
+        return body
+
+
+class TicketAnswer(serializers.Serializer[Any]):
+    ticket = serializers.CharField()
+    expires_at = serializers.DateTimeField(help_text="Until when somebody may come in with it.")
+
+
 class ReportBody(serializers.Serializer[Any]):
     """Totals so far in the competition: absolute, never increments. What is left out stays as reported last."""
 

@@ -3,21 +3,31 @@ from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Scope
+from accounts.models import Scope, ServiceKey
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, PersonOrKey, caller, holds_scope
 from accounts.queries import access_person, person
+from accounts.tokens import Claims
 from competitions.api.serializers import CompetitionAnswer, StatusQuery
 from competitions.models import Competition
 from competitions.queries import competition
 from competitions.rules import Status
 from config.core.api import APIView, body_of, paginated, query_of, success, uuid_of
-from config.core.errors import Forbidden
-from leaderboards import queries
-from leaderboards.api.serializers import BoardAnswer, BoardQuery, Entry, MyCompetition, ReportBody
+from config.core.errors import Forbidden, Unauthenticated
+from leaderboards import queries, tickets
+from leaderboards.api.serializers import (
+    BoardAnswer,
+    BoardQuery,
+    Entry,
+    MyCompetition,
+    ReportBody,
+    TicketAnswer,
+    TicketBody,
+)
 from leaderboards.models import Standing
 from leaderboards.services import report_totals
 from leaderboards.units import base_amounts, from_base
@@ -77,6 +87,37 @@ class ReportView(APIView):
         if request.user.is_authenticated:
             return queries.access_board(caller(request), uuid_of(competition_id))
         return competition(uuid_of(competition_id))
+
+
+class TicketView(APIView):
+    permission_classes = [AllowAny]  # a ticket renews itself
+
+    @extend_schema(request=TicketBody, responses={201: TicketAnswer})
+    def post(self, request: Request) -> Response:
+        """A ticket to stand in an address instead of a token.
+
+        ``{}``: good for one connection within 30 seconds, which then lives as long as the token would.
+        ``{competition_id}``: reads that board until it expires. ``{ticket}``: a fresh one for such a ticket.
+        """
+        if isinstance(request.auth, ServiceKey):
+            raise Forbidden("Tickets are for people.")
+        body, now = body_of(request, TicketBody), timezone.now()
+        issued = self._renewed(body["ticket"], now) if "ticket" in body else self._given(request, body, now)
+        return success({"ticket": issued.text, "expires_at": issued.expires_at}, status=201)
+
+    def _renewed(self, ticket: str, now: datetime) -> tickets.Issued:
+        try:
+            return tickets.renewed_ticket(ticket, now)
+        except tickets.InvalidTicket:
+            raise Unauthenticated("This ticket does not hold any more.") from None
+
+    def _given(self, request: Request, body: dict[str, Any], now: datetime) -> tickets.Issued:
+        if not isinstance(request.auth, Claims):
+            raise Unauthenticated
+        if "competition_id" not in body:
+            return tickets.one_time_ticket(caller(request), request.auth.expires_at, now)
+        board = queries.access_board(caller(request), uuid_of(body["competition_id"]))
+        return tickets.board_ticket(caller(request), board.id, request.auth.expires_at, now)
 
 
 class MyCompetitionsView(APIView):

@@ -4,7 +4,9 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
@@ -14,6 +16,7 @@ from structlog.stdlib import ProcessorFormatter
 
 from accounts.models import User
 from config.core.logging import logging_config, without_secrets
+from leaderboards.tickets import ticket_for_board
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
@@ -84,6 +87,13 @@ def test_other_peoples_lines_lose_queries_and_tokens(lines: Callable[[], list[di
         assert TOKEN not in json.dumps(line)
         assert "ticket=" not in json.dumps(line)
         assert "token=" not in json.dumps(line)
+
+
+def test_a_ticket_is_cut_out_wherever_it_stands(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    ticket = ticket_for_board(uuid4(), datetime.now(UTC))
+    logging.getLogger("some.library").warning('{"ticket": "%s"} was refused', ticket)
+    (line,) = lines()
+    assert line["event"] == '{"ticket": "[token]"} was refused'
 
 
 def test_a_stack_trace_loses_them_too(lines: Callable[[], list[dict[str, Any]]]) -> None:

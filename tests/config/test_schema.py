@@ -19,6 +19,7 @@ POST /auth/register
 POST /auth/token
 POST /auth/token/refresh
 POST /auth/logout
+POST /auth/ticket
 GET /users/{user_id}/profile
 PUT /users/{user_id}/profile
 PATCH /users/{user_id}/profile
@@ -51,7 +52,7 @@ GET /prizes/history/{user_id}
 GET /prizes/statement/{competition_id}
 """
 OPEN = {"/auth/register", "/auth/token", "/auth/token/refresh", "/auth/logout"}
-WITH_OR_WITHOUT = {"/prizes/statement/{competition_id}"}
+WITH_OR_WITHOUT = {"/auth/ticket", "/prizes/statement/{competition_id}"}
 
 
 @pytest.fixture(scope="module")

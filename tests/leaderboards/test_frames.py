@@ -130,6 +130,11 @@ def test_a_gap_is_answered_by_what_to_send() -> None:
     }
 
 
+def test_a_snapshot_of_the_same_version_answers_a_resume_that_missed_nothing() -> None:
+    page = page_of(walkers(1), version=1, tie_rule=TieRule.SHARED)
+    assert apply(fresh(page), json.loads(snapshot_frame(page))) == (fresh(page), client.APPLIED)
+
+
 @pytest.mark.parametrize("text", [PONG, error_frame("unreadable", "What?"), closing_frame(1012, "Restarting.", 900)])
 def test_frames_that_are_no_board_leave_it_alone(text: str) -> None:
     board = fresh(page_of(walkers(1), version=1, tie_rule=TieRule.SHARED))

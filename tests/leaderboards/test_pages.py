@@ -1,14 +1,14 @@
 """GET /boards and /boards/{id}, without a browser"""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from leaderboards.tickets import ticket_of
+from leaderboards.tickets import open_ticket
 from leaderboards.words import distance_in_words, rows_of, time_in_words
 
 pytestmark = pytest.mark.django_db
@@ -36,9 +36,8 @@ def test_a_public_board_is_a_page_for_anybody(
     for expected in ("Around &lt;the&gt; lake", "Ada", "12,345", "8.7 km", "Running"):
         assert expected in text
     ticket = text.partition('data-ticket="')[2].partition('"')[0]
-    opened = ticket_of(ticket)
-    assert opened is not None
-    assert opened.competition_id == competition.id
+    opened = open_ticket(ticket, competition.id, datetime.now(UTC))
+    assert (opened.viewer, opened.one_board) == (None, True)
 
 
 @pytest.mark.parametrize("visibility", ["open", "private"])
