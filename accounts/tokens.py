@@ -126,6 +126,8 @@ class _SigningKeys:
     def __init__(self) -> None:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = -self.REFETCH_SECONDS
+        self._listed: list[dict[str, Any]] = []
+        self.version = 0
         self._lock = threading.Lock()
 
     def find(self, kid: object) -> jwt.PyJWK:
@@ -165,14 +167,23 @@ class _SigningKeys:
                     keys[entry["kid"]] = jwt.PyJWK(entry, algorithm=algorithm)
                 except jwt.PyJWTError as error:
                     log.warning("signing_key_unusable", error=type(error).__name__)
-        self._keys = keys or self._keys
+        if keys:
+            self.version += listed != self._listed
+            self._keys, self._listed = keys, listed
 
     def forget(self) -> None:
-        """Start over, as a new process would."""
+        """Start over, as a new process would; what was verified with the old keys is to be verified again."""
+        version = self.version
         self.__init__()  # type: ignore[misc]
+        self.version = version + 1
 
 
 _signing_keys = _SigningKeys()
+
+
+def signing_keys_version() -> int:
+    """Grows when a key is withdrawn or added: what was verified before has to be verified again."""
+    return _signing_keys.version
 
 
 def forget_signing_keys() -> None:

@@ -7,11 +7,8 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from enum import IntEnum
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import structlog
@@ -19,18 +16,18 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.models import User
-from accounts.services import admit_person
-from accounts.tokens import InvalidToken, verify_token
-from competitions.queries import public_competition
+from accounts.callers import recognise
+from accounts.tokens import InvalidToken
 from config.core.errors import Refusal, TooMany
-from config.core.limits import take_token
+from config.core.limits import Blocks
 from config.core.metrics import SOCKETS
 from config.core.request import address_block, client_address, scope_headers
-from leaderboards.frames import PONG, error_frame
-from leaderboards.hub import Watcher, hub, in_thread
-from leaderboards.queries import access_board
+from config.core.threads import in_thread
+from leaderboards.admission import admission, retry_after_ms
+from leaderboards.frames import PONG, closing_frame, error_frame
+from leaderboards.hub import hub
 from leaderboards.tickets import InvalidTicket, open_ticket
+from leaderboards.watching import Close, Ended, InvalidView, View, Watcher, at_of, view_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,50 +36,41 @@ SLOW_SECONDS = 5.0
 MESSAGES_PER_SECOND = 10
 MESSAGE_BURST = 40
 
-
-class Close(IntEnum):
-    UNAUTHENTICATED = 4401
-    FORBIDDEN = 4403
-    NOT_FOUND = 4404
-    TOO_MANY = 4429
-    TOO_SLOW = 4008
+_connections = Blocks("socket")
 
 
 class LeaderboardConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # the hub listens for all sockets; a listener per socket would cost each a task
-    viewer: User | None = None
-    one_board = False
 
     async def connect(self) -> None:
-        self.watcher, self.boards = Watcher(refuse=self._refuse), set[UUID]()
-        self.ending: asyncio.Task[None] | None = None
+        self.watcher = Watcher()
         self.ended = False
+        self.one_board = False  # what its ticket is good for
+        self.inside = ""  # the address that it is counted under
         self.writer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
-        self.counted = False
         offered = self.scope["subprotocols"]
         await self.accept(subprotocol="bearer" if "bearer" in offered else None)
+        query = dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
         board_id = _uuid(self.scope["url_route"]["kwargs"]["competition_id"])
-        refused = await self._admit(board_id)
-        if refused is None and board_id is not None:
-            refused = await self._watch(board_id)
-        if refused is not None:
-            await self._end(refused)
+        refused = await self._admit(board_id, query)
+        if refused is not None or board_id is None:
+            await self._end(refused or Close.NOT_FOUND)
             return
         SOCKETS.inc()
-        self.counted = True
+        await self._watch(board_id, query)
         self.writer = asyncio.create_task(self._write_for_ever())
 
     async def disconnect(self, code: int) -> None:
-        if self.counted:
-            SOCKETS.dec()
+        if self.inside:
+            admission.leave(self.watcher.viewer_id, self.inside)
         if self.expiry is not None:
             self.expiry.cancel()
         if self.writer is not None:
+            SOCKETS.dec()
             self.writer.cancel()
-        for board_id in self.boards:
-            hub().unwatch(board_id, self.watcher)
+        hub().leave(self.watcher)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.ended:
@@ -95,91 +83,108 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             case {"type": "ping"}:
                 await self.send(text_data=PONG)
             case {"type": "subscribe", "competitionId": str(board)}:
-                await self._subscribe(_uuid(board))
+                await self._subscribe(_uuid(board), message)
             case {"type": "unsubscribe", "competitionId": str(board)}:
                 self._unsubscribe(_uuid(board))
-            case {"type": "subscribe" | "unsubscribe"}:
+            case {"type": "resume", "competitionId": str(board)}:
+                await self._resume(_uuid(board), message)
+            case {"type": "subscribe" | "unsubscribe" | "resume"}:
                 await self._complain("invalid_message", "Name the board as competitionId.")
             case {"type": _}:
-                await self._complain("unknown_type", "Known types are subscribe, unsubscribe and ping.")
+                await self._complain("unknown_type", "Known types are subscribe, unsubscribe, resume and ping.")
             case _:
                 await self._complain("unreadable", "Send a JSON object with a type.")
 
     # --- Who may watch what ---
 
-    async def _admit(self, board_id: UUID | None) -> Close | None:
-        """Finds out who is there: by token or by ticket."""
+    async def _admit(self, board_id: UUID | None, query: Mapping[str, str]) -> Close | None:
+        """Finds out who is there, by token or by ticket, and whether there is room for them."""
+        address = address_block(_address_of(self.scope))
         try:
-            await in_thread(_count_connection)(self.scope)
-        except TooMany:
-            return Close.TOO_MANY
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        ticket = query.get("ticket", [""])[0]
-        if ticket:
+            admission.knock()
+            if not _connections.take(address):
+                await _connections.fetch(address)
+            self.watcher.viewer_id, expires_at = await self._identify(board_id, query)
             if board_id is None:
                 return Close.NOT_FOUND
-            try:
-                opened = await in_thread(open_ticket)(ticket, board_id, timezone.now())
-            except InvalidTicket:
-                return Close.UNAUTHENTICATED
-            self.viewer, self.one_board = opened.viewer, opened.one_board
-            self._end_at(opened.expires_at)
-            return None
-        token = _bearer(self.scope["subprotocols"]) or query.get("token", [""])[0]
-        try:
-            self.viewer, expires_at = await in_thread(_person_of)(token)
-        except InvalidToken:
+            await hub().admit(board_id, self.watcher.viewer_id)
+            admission.enter(self.watcher.viewer_id, address)
+        except TooMany:
+            return Close.TOO_MANY
+        except (InvalidToken, InvalidTicket):
             return Close.UNAUTHENTICATED
-        if board_id is None:
+        except Refusal:
             return Close.NOT_FOUND
-        self._end_at(expires_at)
+        self.inside = address
+        seconds = max(0.0, expires_at - time.time())
+        self.expiry = asyncio.get_running_loop().call_later(seconds, self.watcher.end, Close.UNAUTHENTICATED)
         return None
 
-    def _expire(self) -> None:
-        self.ending = asyncio.ensure_future(self._end(Close.UNAUTHENTICATED))
+    async def _identify(self, board_id: UUID | None, query: Mapping[str, str]) -> tuple[UUID | None, float]:
+        """Who it is and until when, in seconds since 1970. Raises InvalidToken, InvalidTicket."""
+        if query.get("ticket"):
+            if board_id is None:
+                raise InvalidTicket
+            opened = await in_thread(open_ticket)(query["ticket"], board_id, timezone.now())
+            self.one_board = opened.one_board
+            return opened.viewer.id if opened.viewer else None, opened.expires_at.timestamp()
+        caller = await recognise(_bearer(self.scope["subprotocols"]) or query.get("token", ""))
+        return caller.person_id, caller.expires_at
 
-    def _refuse(self) -> None:
-        self.ending = asyncio.ensure_future(self._end(Close.NOT_FOUND))
-
-    def _end_at(self, moment: datetime) -> None:
-        seconds = (moment - timezone.now()).total_seconds()
-        self.expiry = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expire)
-
-    async def _watch(self, board_id: UUID) -> Close | None:
-        try:
-            if self.viewer is not None:
-                await in_thread(access_board)(self.viewer, board_id)
-            else:
-                await in_thread(public_competition)(board_id)
-        except Refusal as refusal:
-            return Close.FORBIDDEN if refusal.status == HTTPStatus.FORBIDDEN else Close.NOT_FOUND
-        self.watcher.viewer_id = self.viewer.id if self.viewer else None
-        self.boards.add(board_id)
-        await hub().watch(board_id, self.watcher)
-        return None
-
-    async def _subscribe(self, board_id: UUID | None) -> None:
-        if self.one_board:
+    async def _subscribe(self, board_id: UUID | None, asked: Mapping[str, object]) -> None:
+        sights = self.watcher.sights
+        if self.one_board and board_id not in sights:
             await self._complain("forbidden", "This ticket is good for one board.")
-        elif board_id is not None and board_id not in self.boards and len(self.boards) >= MAX_BOARDS:
+        elif board_id is not None and board_id not in sights and len(sights) >= MAX_BOARDS:
             await self._complain("too_many_boards", f"A socket watches {MAX_BOARDS} boards at most.")
-        elif board_id is None or await self._watch(board_id) is not None:
+        elif board_id is None or not await self._may_see(board_id):
             await self._complain("not_found", "There is no such competition.")
+        else:
+            await self._watch(board_id, asked)
+
+    async def _may_see(self, board_id: UUID) -> bool:
+        try:
+            await hub().admit(board_id, self.watcher.viewer_id)
+        except Refusal:
+            return False
+        return True
+
+    async def _watch(self, board_id: UUID, asked: Mapping[str, object]) -> None:
+        """What cannot be shown as it was asked for is complained about, and shown plainly."""
+        try:
+            view = view_of(asked)
+        except InvalidView as error:
+            await self._complain("invalid_message", str(error))
+            view = View()
+        if view.window is not None and self.watcher.viewer_id is None:
+            await self._complain("forbidden", "A ticket that is nobody's has no window of its own.")
+            view = View(view.limit, None, view.delta)
+        await hub().watch(board_id, self.watcher, view, at_of(asked))
 
     def _unsubscribe(self, board_id: UUID | None) -> None:
-        if board_id in self.boards:
-            self.boards.discard(board_id)
+        if board_id is not None:
             hub().unwatch(board_id, self.watcher)
+
+    async def _resume(self, board_id: UUID | None, asked: Mapping[str, object]) -> None:
+        since = at_of(asked)
+        if since is None:
+            await self._complain("invalid_message", "Say which epoch and version you have.")
+        elif board_id is None or not hub().resume(board_id, self.watcher, since):
+            await self._complain("not_found", "This socket does not watch that board.")
 
     # --- Frames out ---
 
     async def _write_for_ever(self) -> None:
         """Sends the newest frame whenever the socket has taken the one before; lets a stuck socket go."""
         while True:
-            frame = await self.watcher.next_frame()
             try:
+                frame = await self.watcher.next_frame()
                 async with asyncio.timeout(SLOW_SECONDS):
                     await self.send(text_data=frame)
+            except Ended as ended:
+                if ended.reason is not None:
+                    await self._end(ended.reason)
+                return
             except TimeoutError:
                 log.info("socket_too_slow")
                 await self._end(Close.TOO_SLOW)
@@ -191,9 +196,13 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         await self.send(text_data=error_frame(code, message))
 
     async def _end(self, reason: Close) -> None:
+        """Says why, in words where the socket still takes any, and closes."""
         if self.ended:
             return
         self.ended = True
+        hub().leave(self.watcher)
+        if reason != Close.TOO_SLOW:
+            await self.send(text_data=closing_frame(int(reason), reason.words, retry_after_ms(reason)))
         await self.close(code=int(reason))  # daphne takes plain integers only
 
     def _within_allowance(self) -> bool:
@@ -203,20 +212,9 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         return self.allowance >= 0
 
 
-def _count_connection(scope: Mapping[str, Any]) -> None:
-    """Counts a new socket against its address. Raises TooMany."""
+def _address_of(scope: Mapping[str, Any]) -> str:
     connection, *_ = scope.get("client") or ("",)
-    address = client_address(connection, scope_headers(scope).get("x-forwarded-for"), settings.PROXY_COUNT)
-    take_token("socket", address_block(address), settings.RATE_LIMIT)
-
-
-def _person_of(token: str) -> tuple[User, datetime]:
-    """Whose token this is and until when. Raises InvalidToken."""
-    claims = verify_token(token)
-    person = admit_person(claims)
-    if person is None:
-        raise InvalidToken("nobody active")
-    return person, claims.expires_at
+    return client_address(connection, scope_headers(scope).get("x-forwarded-for"), settings.PROXY_COUNT)
 
 
 def _bearer(offered: Iterable[str]) -> str:

@@ -1,124 +1,174 @@
-"""One hub per process: it reads a board once, encodes it once, and hands the same frame to every socket.
+"""One hub per process: it knows which boards are looked at here, who may look, and which of them have moved.
 
-A board is *dirty* when the channel layer says that it moved, when the check once a second finds PostgreSQL ahead of
-what was last shown, or when somebody new wants a snapshot. A dirty board is rendered at once when it was quiet and at
-most every ``MIN_INTERVAL`` when it is busy, so a thousand changes a second make five frames. Each socket holds one
-pending frame per board, the newest.
+That a board has moved is told by the channel layer, found out by comparing with PostgreSQL once a second, and asked for
+by every reader. Nothing is decided by whether a message of the channel layer arrived.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import structlog
-from channels.db import database_sync_to_async
 
-from competitions.models import Competition
-from config.core.metrics import FRAMES, FRAMES_CONFLATED, RENDER_SECONDS
+from accounts.models import User
+from competitions.queries import public_competition
+from config.core.errors import NotFound
+from config.core.metrics import LIVE_BOARDS
+from config.core.threads import in_thread
 from leaderboards.announce import LAYER_SECONDS, board_group, channel_layer
-from leaderboards.frames import snapshot_frame
-from leaderboards.queries import board_page, board_versions, refused_viewers
+from leaderboards.live import LiveBoard, Shown, viewers_of
+from leaderboards.queries import access_board, board_versions, refused_viewers
+from leaderboards.versions import BoardStates
+from leaderboards.watching import At, Close, Sight, View, Watcher
 
 log = structlog.get_logger(__name__)
 
-FRAME_ROWS = 100
-MIN_INTERVAL = 0.2
-SNAPSHOT_INTERVAL = 0.02
-"""Between two renderings that showed nothing new: many who connect at once share one."""
 CHECK_INTERVAL = 1.0
-ACCESS_INTERVAL = 4.0
+ACCESS_INTERVAL = 2.0
+ACCESS_SECONDS = 5.0
+"""How long somebody who was let in is served without another look at whether they still may be."""
+IDLE_SECONDS = 30.0
+"""A board that nobody watches is kept so long for those who ask for it again and again."""
 GROUP_REFRESH_SECONDS = 3600.0
 """Channel-layer groups forget members after a day; joining again is cheap."""
 
 
-in_thread = partial(database_sync_to_async, thread_sensitive=False)
-"""Runs a query in a thread of a pool. The sensitive default would put all sockets of the process on one thread."""
+@dataclass(eq=False)
+class _Admitted:
+    """Whoever may see a board: since when that is known, and when they last asked for it. On the monotonic clock."""
+
+    checked_at: float
+    asked_at: float
 
 
 @dataclass(eq=False)
-class Watcher:
-    """A socket's place at the hub: at most one frame per board waits in it, in the order of first arrival.
+class _Place:
+    """A board, and those who may ask for it."""
 
-    ``viewer_id`` is who watches, None with a public board's ticket; ``refuse`` is called when they may not any more.
-    """
-
-    viewer_id: UUID | None = None
-    refuse: Callable[[], None] = lambda: None
-    pending: dict[UUID, tuple[int, str]] = field(default_factory=dict)
-    shown: dict[UUID, int] = field(default_factory=dict)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def offer(self, board: UUID, version: int, frame: str) -> None:
-        waiting, _ = self.pending.get(board, (-1, ""))
-        if version <= max(waiting, self.shown.get(board, -1)):
-            return
-        if board in self.pending:
-            FRAMES_CONFLATED.inc()
-        self.pending[board] = (version, frame)
-        self.ready.set()
-
-    async def next_frame(self) -> str:
-        """Waits for the next frame that is due."""
-        while not self.pending:
-            self.ready.clear()
-            await self.ready.wait()
-        board = next(iter(self.pending))
-        version, frame = self.pending.pop(board)
-        self.shown[board] = version
-        FRAMES.inc()
-        return frame
-
-
-@dataclass(eq=False)
-class _Watched:
-    """A board that somebody in this process watches."""
-
-    id: UUID
-    watchers: set[Watcher] = field(default_factory=set)
-    dirty: asyncio.Event = field(default_factory=asyncio.Event)
-    version: int = -1
-    next_at: float = 0.0
-    renderer: asyncio.Task[None] | None = None
+    board: LiveBoard
+    readers: dict[UUID, _Admitted] = field(default_factory=dict)
+    asked_at: float = 0.0
 
 
 class Hub:
     def __init__(self) -> None:
-        self._boards: dict[UUID, _Watched] = {}
+        self._places: dict[UUID, _Place] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
+        self._states = BoardStates()
 
-    async def watch(self, board_id: UUID, watcher: Watcher) -> None:
-        """From now on this watcher gets the board's frames: a snapshot first, and whatever moves after it."""
-        await self._start()
-        watcher.shown.pop(board_id, None)
-        board = self._boards.get(board_id)
-        if board is not None:
-            board.watchers.add(watcher)
-            board.dirty.set()
-            return
-        board = self._boards[board_id] = _Watched(board_id, {watcher})
-        board.dirty.set()
-        board.renderer = asyncio.create_task(self._render_for_ever(board))
-        await self._join(board_id)  # last: while it waits, others come and go
+    # --- Who may see what ---
+
+    async def admit(self, board_id: UUID, viewer_id: UUID | None) -> None:
+        """Whether they may see the board, by a look that is at most ``ACCESS_SECONDS`` old. None stands for anybody,
+        who may see public ones. Raises NotFound."""
+        if not self.is_admitted(board_id, viewer_id):
+            checked_at = time.monotonic()
+            await in_thread(_check_access)(viewer_id, board_id)
+            if viewer_id is not None:
+                self._place(board_id).readers[viewer_id] = _Admitted(checked_at, checked_at)
+
+    def is_admitted(self, board_id: UUID, viewer_id: UUID | None) -> bool:
+        place = self._places.get(board_id)
+        admitted = place.readers.get(viewer_id) if place is not None and viewer_id is not None else None
+        if admitted is None:
+            return False
+        now = time.monotonic()
+        admitted.asked_at = now
+        return now - admitted.checked_at < ACCESS_SECONDS
+
+    # --- Asking once ---
+
+    async def fresh(self, board_id: UUID, *, limit: int) -> Shown:
+        """The board with every write in it that was acknowledged before this call, through whichever server.
+
+        Raises NotFound for no such board, and what PostgreSQL's absence raises.
+        """
+        place = self._place(board_id)
+        arrived = place.asked_at = time.monotonic()
+        state = await self._states.of(board_id)
+        if state is None:
+            raise NotFound("There is no such competition.")
+        shown = place.board.shown
+        if shown is not None and shown.is_at(state) and shown.covers(limit):
+            return shown
+        return await place.board.read_since(arrived, limit=limit)
+
+    # --- Watching ---
+
+    async def watch(self, board_id: UUID, watcher: Watcher, view: View = View(), since: At | None = None) -> Sight:  # noqa: B008 - frozen
+        """From now on this watcher sees the board: first as it is, or what has changed ``since``, and then whatever
+        moves. A second call for the same board changes the view and shows it anew."""
+        self.unwatch(board_id, watcher)
+        board = self._place(board_id).board
+        sight = watcher.sights[board_id] = Sight(board_id, board, watcher, view, since)
+        try:
+            await self.fresh(board_id, limit=view.limit)
+            if view.window is not None:
+                await board.read_window(sight)
+        except Exception as error:
+            log.warning("board_not_shown_at_once", board=str(board_id), error=type(error).__name__)
+            board.soil()  # it is shown as soon as it can be read
+        if watcher.sights.get(board_id) is sight:  # while it waited, others came and went
+            board = self._place(board_id).board
+            sight.scene = board
+            board.add(sight)
+        return sight
 
     def unwatch(self, board_id: UUID, watcher: Watcher) -> None:
-        """Stops the frames; a board that nobody watches is let go."""
-        board = self._boards.get(board_id)
-        if board is None:
-            return
-        board.watchers.discard(watcher)
-        watcher.pending.pop(board_id, None)
-        if not board.watchers:
-            del self._boards[board_id]
-            if board.renderer is not None:
-                board.renderer.cancel()
+        sight = watcher.look_away(board_id)
+        place = self._places.get(board_id)
+        if sight is not None and place is not None:
+            place.board.remove(sight)
+            place.asked_at = time.monotonic()
 
-    async def _start(self) -> None:
+    def leave(self, watcher: Watcher) -> None:
+        for board_id in list(watcher.sights):
+            self.unwatch(board_id, watcher)
+
+    def resume(self, board_id: UUID, watcher: Watcher, since: At) -> bool:
+        """Shows what has changed since then, or the whole. False when this watcher does not see that board."""
+        sight = watcher.sights.get(board_id)
+        if sight is None:
+            return False
+        sight.at, sight.owed = since, True
+        watcher.stir(sight)
+        return True
+
+    def boards(self) -> set[UUID]:
+        """Those that are held here."""
+        return set(self._places)
+
+    def watchers(self) -> set[Watcher]:
+        return {sight.watcher for place in self._places.values() for sight in _all_sights(place)}
+
+    async def close(self) -> None:
+        """Ends what runs here. Watchers are not told: `Watcher.end` is for that."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        for place in self._places.values():
+            place.board.stop()
+        self._places.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._states.close()
+
+    # --- Keeping it so ---
+
+    def _place(self, board_id: UUID) -> _Place:
+        self._start()
+        place = self._places.get(board_id)
+        if place is None:
+            place = self._places[board_id] = _Place(LiveBoard(board_id), asked_at=time.monotonic())
+            LIVE_BOARDS.set(len(self._places))
+            self._joining = asyncio.create_task(self._join(board_id))
+        return place
+
+    def _start(self) -> None:
         if self._tasks:
             return
         self._tasks = [
@@ -145,36 +195,56 @@ class Hub:
         layer = channel_layer()
         if not self._channel:
             self._channel = await layer.new_channel()
-            await self._join(*self._boards)
+            await self._join(*self._places)
         message = await layer.receive(self._channel)
-        board = self._boards.get(UUID(hex=message["board"]))
-        if board is not None:
-            board.dirty.set()
+        place = self._places.get(UUID(hex=message["board"]))
+        if place is not None and _all_sights(place):
+            place.board.soil()
 
     async def _check(self) -> None:
         await asyncio.sleep(CHECK_INTERVAL)
-        if self._boards:
-            versions = await in_thread(board_versions)(list(self._boards))
+        self._let_idle_boards_go()
+        watched = [board_id for board_id, place in self._places.items() if _all_sights(place)]
+        if watched:
+            versions = await in_thread(board_versions)(watched)
             for board_id, version in versions.items():
-                board = self._boards.get(board_id)
-                if board is not None and version > board.version:
-                    if not board.dirty.is_set():  # nobody told us: Redis may have forgotten that we are in the group
+                place = self._places.get(board_id)
+                if place is not None and version > place.board.version:
+                    if not place.board.is_dirty():  # nobody told us: Redis may have forgotten that we are in the group
                         await self._join(board_id)
-                    board.dirty.set()
+                    place.board.soil()
+
+    def _let_idle_boards_go(self) -> None:
+        long_ago = time.monotonic() - IDLE_SECONDS
+        for board_id, place in list(self._places.items()):
+            if not _all_sights(place) and place.asked_at < long_ago:
+                place.board.stop()
+                del self._places[board_id]
+        LIVE_BOARDS.set(len(self._places))
 
     async def _check_access(self) -> None:
         """A board made private, somebody who left or was deactivated: who may not see a board any more is let go."""
         await asyncio.sleep(ACCESS_INTERVAL)
-        for board in list(self._boards.values()):
-            viewers = {watcher.viewer_id for watcher in board.watchers}
-            refused = await in_thread(refused_viewers)(board.id, viewers)
-            for watcher in [watcher for watcher in board.watchers if watcher.viewer_id in refused]:
-                self.unwatch(board.id, watcher)
-                watcher.refuse()
+        for board_id, place in list(self._places.items()):
+            began, lately = time.monotonic(), time.monotonic() - IDLE_SECONDS
+            place.readers = {who: admitted for who, admitted in place.readers.items() if admitted.asked_at > lately}
+            readers = set(place.readers)
+            viewers = readers | viewers_of(_all_sights(place))
+            if not viewers:
+                continue
+            refused = await in_thread(refused_viewers)(board_id, viewers)
+            for reader in readers:
+                if reader in refused:
+                    del place.readers[reader]
+                else:
+                    place.readers[reader].checked_at = began
+            for sight in [sight for sight in _all_sights(place) if sight.watcher.viewer_id in refused]:
+                self.unwatch(board_id, sight.watcher)
+                sight.watcher.end(Close.NOT_FOUND)
 
     async def _refresh(self) -> None:
         await asyncio.sleep(GROUP_REFRESH_SECONDS)
-        await self._join(*self._boards)
+        await self._join(*self._places)
 
     async def _join(self, *board_ids: UUID) -> None:
         if not self._channel:
@@ -187,32 +257,20 @@ class Hub:
         except Exception as error:
             log.warning("hub_not_told_of_board", error=type(error).__name__)
 
-    async def _render_for_ever(self, board: _Watched) -> None:
-        while True:
-            await board.dirty.wait()
-            await asyncio.sleep(max(0.0, board.next_at - time.monotonic()))
-            board.dirty.clear()
-            try:
-                await self._render(board)
-            except Exception as error:
-                log.warning("board_not_rendered", board=str(board.id), error=type(error).__name__)
-                await asyncio.sleep(CHECK_INTERVAL)
-                board.dirty.set()
 
-    async def _render(self, board: _Watched) -> None:
-        started = time.monotonic()
-        with RENDER_SECONDS.time():
-            version, frame = await in_thread(_read_frame)(board.id)
-        moved = -1 < board.version < version  # a first snapshot is no move: what comes next goes out at once
-        board.next_at = started + (MIN_INTERVAL if moved else SNAPSHOT_INTERVAL)
-        board.version = max(board.version, version)
-        for watcher in board.watchers:
-            watcher.offer(board.id, version, frame)
+def _all_sights(place: _Place) -> set[Sight]:
+    return place.board.sights | place.board.windows
 
 
-def _read_frame(board_id: UUID) -> tuple[int, str]:
-    page = board_page(Competition.objects.get(id=board_id), offset=0, limit=FRAME_ROWS)
-    return page.version, snapshot_frame(page)
+def _check_access(viewer_id: UUID | None, board_id: UUID) -> None:
+    """Raises NotFound."""
+    if viewer_id is None:
+        public_competition(board_id)
+        return
+    viewer = User.objects.filter(id=viewer_id, is_active=True).first()
+    if viewer is None:
+        raise NotFound("There is no such competition.")
+    access_board(viewer, board_id)
 
 
 _hubs: WeakKeyDictionary[Any, Hub] = WeakKeyDictionary()
@@ -220,4 +278,8 @@ _hubs: WeakKeyDictionary[Any, Hub] = WeakKeyDictionary()
 
 def hub() -> Hub:
     """The hub of this process, which lives on its event loop."""
-    return _hubs.setdefault(asyncio.get_running_loop(), Hub())
+    loop = asyncio.get_running_loop()
+    found = _hubs.get(loop)
+    if found is None:
+        found = _hubs[loop] = Hub()
+    return found

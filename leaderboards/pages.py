@@ -19,9 +19,9 @@ from competitions.rules import Metric, Status, TieRule
 from config.core.api import uuid_of
 from config.core.errors import as_refusal, error_headers
 from leaderboards import words
-from leaderboards.hub import FRAME_ROWS
 from leaderboards.queries import board_page
 from leaderboards.tickets import ticket_for_board
+from leaderboards.watching import FRAME_ROWS
 
 SHOWN_BOARDS = 100
 _LIST_ORDER = (Status.ACTIVE, Status.UPCOMING, Status.ENDED, Status.COMPLETED, Status.CANCELLED)

@@ -1,7 +1,7 @@
 """Reading boards: from Redis when its copy is as new as PostgreSQL, from PostgreSQL itself when it is not."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -29,6 +29,8 @@ from leaderboards.rows import row_of, wire_time
 log = structlog.get_logger(__name__)
 
 _MIRROR_TRIES = 3
+_WINDOWS_WORTH_A_BOARD = 40
+"""A window costs about as much as reading so many rows of a whole board."""
 _STANDINGS_WORDS = {Status.ENDED: "provisional", Status.COMPLETED: "final"}
 _pages = Cached("page", ttl_seconds=60)
 
@@ -250,3 +252,35 @@ def mirrored_entries(competition: Competition, *, page_size: int) -> list[tuple[
             return entries
         shown = _from_mirror(competition, page).entries
         entries += [(entry["user_id"], entry["score"], entry["rank"]) for entry in shown]
+
+
+def board_windows(competition: Competition, wanted: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], BoardPage]:
+    """For each (person, neighbours): their row with so many on each side, pushed in at the ends of the board; an empty
+    page for whoever is not on it. Where those who want one are a good part of the board, it is read whole, once."""
+    if not wanted:
+        return {}
+    first = board_page(competition, offset=0, limit=1)
+    if len(wanted) * _WINDOWS_WORTH_A_BOARD < first.total:
+        return {(user_id, size): _window(competition, first, user_id, size) for user_id, size in wanted}
+    board = Board.objects.get(competition_id=competition.id)
+    rows = first.total + 100  # and some who join meanwhile
+    whole = _read(
+        competition, board, partial(mirror.read_page, competition.id, offset=0, limit=rows), lambda: 0, limit=rows
+    )
+    position_of = {UUID(entry["user_id"]): position for position, entry in enumerate(whole.entries)}
+    return {(user_id, size): _cut(whole, position_of.get(user_id), size) for user_id, size in wanted}
+
+
+def _window(competition: Competition, first: BoardPage, user_id: UUID, size: int) -> BoardPage:
+    try:
+        return board_around(competition, user_id, limit=2 * size + 1)
+    except NotFound:
+        return replace(first, entries=[])
+
+
+def _cut(whole: BoardPage, position: int | None, size: int) -> BoardPage:
+    if position is None:
+        return replace(whole, entries=[])
+    rows = 2 * size + 1
+    offset = max(0, min(position - size, len(whole.entries) - rows))
+    return replace(whole, offset=offset, entries=whole.entries[offset : offset + rows])

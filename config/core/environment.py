@@ -114,6 +114,12 @@ class Environment:
         default=Rate(100, 200),
         metadata=means("Requests per person, else per address: per-second/burst; 0 switches every limit off."),
     )
+    SOCKETS_PER_USER: int = field(
+        default=20, metadata=means("Sockets, streams and long polls of one person at one server, at most.")
+    )
+    SOCKETS_PER_ADDRESS: int = field(
+        default=2000, metadata=means("The same of one address, behind which a whole office may be.")
+    )
     LOG_LEVEL: str = field(default="INFO", metadata=means("DEBUG, INFO, WARNING or ERROR."))
     AUTH_PROVIDERS: tuple[str, ...] = field(
         default=(),
@@ -183,6 +189,8 @@ class Environment:
             ("PORT", 1),
             ("DATABASE_POOL_SIZE", 1),
             ("REDIS_POOL_SIZE", 1),
+            ("SOCKETS_PER_USER", 1),
+            ("SOCKETS_PER_ADDRESS", 1),
             ("PROXY_COUNT", 0),
             ("MAX_BODY_BYTES", 1),
         ):

@@ -1,8 +1,8 @@
 """What a request is called and where it comes from."""
 
+import os
 import re
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from uuid import UUID
 
@@ -13,7 +13,7 @@ def request_id_of(sent: str | None) -> str:
     """The caller's id where it is harmless in a log and a header, a fresh one otherwise."""
     if sent and _SANE_ID.fullmatch(sent):
         return sent
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def client_address(connection: str | None, forwarded_for: str | None, proxy_count: int) -> str:
@@ -72,3 +72,15 @@ def scope_headers(scope: Mapping[str, object]) -> dict[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+_COUNTED = "pacesetter.counted"
+
+
+def note_counted(scope: MutableMapping[str, object]) -> None:
+    """This ASGI request has been counted against its caller's limit; whoever gets it next shall not count it again."""
+    scope[_COUNTED] = True
+
+
+def is_counted(request: object) -> bool:
+    return _COUNTED in getattr(request, "scope", ())

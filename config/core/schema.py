@@ -37,7 +37,9 @@ class EnvelopeSchema(AutoSchema):
         bodies = super()._get_response_bodies(direction)
         for code, body in bodies.items():
             if code.startswith("2"):
-                content = body.setdefault("content", {"application/json": {}})["application/json"]
+                content = body.setdefault("content", {"application/json": {}}).get("application/json")
+                if content is None:
+                    continue  # a stream, which has no envelope
                 body["description"] = body["description"].replace("No response body", "Done.")
                 content["schema"] = self._enveloped(content.get("schema"))
         bodies["default"] = {

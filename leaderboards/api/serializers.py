@@ -4,6 +4,7 @@ from typing import Any
 from rest_framework import serializers
 
 from competitions.api.serializers import CompetitionAnswer
+from leaderboards.watching import FRAME_ROWS, MOST_NEIGHBOURS, MOST_ROWS, MOST_WAIT_SECONDS
 
 _MOST = Decimal(10**9)
 
@@ -12,6 +13,29 @@ class BoardQuery(serializers.Serializer[Any]):
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     offset = serializers.IntegerField(min_value=0, max_value=2**31, default=0)
     around = serializers.CharField(required=False, help_text="me or a user id: a window around that person.")
+    wait = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST_WAIT_SECONDS,
+        default=0,
+        help_text="With If-None-Match: answer when something has changed, or with 304 after so many seconds.",
+    )
+
+
+class StreamQuery(serializers.Serializer[Any]):
+    mode = serializers.ChoiceField(
+        choices=["snapshot", "delta"], default="snapshot", help_text="delta: after the first event only what changed."
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=MOST_ROWS, default=FRAME_ROWS)
+    window = serializers.IntegerField(
+        min_value=1,
+        max_value=MOST_NEIGHBOURS,
+        required=False,
+        help_text="One's own row and so many neighbours on each side, instead of the top.",
+    )
+    epoch = serializers.CharField(required=False, help_text="With version: what one has seen; goes on from there.")
+    version = serializers.CharField(required=False)
+    ticket = serializers.CharField(required=False)
+    token = serializers.CharField(required=False)
 
 
 class Entry(serializers.Serializer[Any]):

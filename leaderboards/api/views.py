@@ -1,7 +1,10 @@
 from datetime import datetime
 from typing import Any
 
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -19,15 +22,18 @@ from competitions.rules import Status
 from config.core.api import APIView, body_of, paginated, query_of, success, uuid_of
 from config.core.errors import Forbidden, Unauthenticated
 from leaderboards import queries, tickets
+from leaderboards.api.answers import board_bytes
 from leaderboards.api.serializers import (
     BoardAnswer,
     BoardQuery,
     Entry,
     MyCompetition,
     ReportBody,
+    StreamQuery,
     TicketAnswer,
     TicketBody,
 )
+from leaderboards.frames import snapshot_frame
 from leaderboards.models import Standing
 from leaderboards.services import report_totals
 from leaderboards.units import base_amounts, from_base
@@ -37,15 +43,37 @@ class BoardView(APIView):
     permission_classes = [PersonOnly]
 
     @extend_schema(parameters=[BoardQuery], responses=BoardAnswer)
-    def get(self, request: Request, competition_id: str) -> Response:
-        """A page of the board, best first, or a window around somebody."""
+    def get(self, request: Request, competition_id: str) -> HttpResponseBase:
+        """A page of the board, best first, or a window around somebody. ``If-None-Match`` with the ``ETag`` of the last
+        answer gives 304 while nothing has changed; with ``wait`` beside it, only after so many seconds."""
         query, now = query_of(request, BoardQuery), timezone.now()
         board = queries.access_board(caller(request), uuid_of(competition_id))
         if around := query.get("around"):
             page = queries.board_around(board, person_named(request, around), limit=query["limit"])
         else:
             page = queries.board_page(board, offset=query["offset"], limit=query["limit"])
-        return success(board_answer(page, board, now))
+        found = board_bytes(page, board, now)
+        headers = {"ETag": found.etag.decode(), "Cache-Control": "private"}
+        answer = HttpResponse(found.body, content_type="application/json", headers=headers)
+        return get_conditional_response(request._request, etag=headers["ETag"], response=answer) or answer
+
+
+class StreamView(APIView):
+    """The front streams (`leaderboards.api.front`). Without it this is one event, and the client comes again."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(parameters=[StreamQuery], responses={(200, "text/event-stream"): str})
+    def get(self, request: Request, competition_id: str) -> HttpResponseBase:
+        """The board as Server-Sent Events: the messages of the socket, each with ``epoch:version`` as its id, from
+        which ``Last-Event-ID`` goes on. Signed in by header, by ``ticket`` or by ``token``."""
+        query = query_of(request, StreamQuery)
+        if not request.user.is_authenticated:
+            raise Unauthenticated
+        board = queries.access_board(caller(request), uuid_of(competition_id))
+        page = queries.board_page(board, offset=0, limit=query["limit"])
+        event = f"id: {page.epoch}:{page.version}\ndata: {snapshot_frame(page)}\n\n"
+        return HttpResponse(event, content_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 class RankView(APIView):
@@ -136,20 +164,6 @@ class MyCompetitionsView(APIView):
         context = {"now": now, "viewer_id": request.user.id}
         rows = [my_competition(standing, context) for standing in standings[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=standings.count())
-
-
-def board_answer(page: queries.BoardPage, competition: Competition, now: datetime) -> dict[str, Any]:
-    standings, final_at = queries.standings_now(competition, now)
-    return {
-        "competition_id": page.competition_id,
-        "entries": page.entries,
-        "total_count": page.total,
-        "updated_at": page.updated_at,
-        "epoch": page.epoch,
-        "version": page.version,
-        "standings": standings,
-        "final_at": final_at,
-    }
 
 
 def my_competition(standing: Standing, context: dict[str, Any]) -> dict[str, Any]:

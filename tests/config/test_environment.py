@@ -42,6 +42,8 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "ALLOWED_HOSTS": ("a.example.org, b.example.org,", ("a.example.org", "b.example.org")),
     "CORS_ALLOWED_ORIGINS": ("https://app.example.org", ("https://app.example.org",)),
     "PROXY_COUNT": ("2", 2),
+    "SOCKETS_PER_USER": ("3", 3),
+    "SOCKETS_PER_ADDRESS": ("70", 70),
     "OPERATIONS_NETWORKS": ("10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
     "RATE_LIMIT": ("5.5/20", Rate(5.5, 20)),
     "LOG_LEVEL": ("WARNING", "WARNING"),

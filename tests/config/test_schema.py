@@ -52,7 +52,7 @@ GET /prizes/history/{user_id}
 GET /prizes/statement/{competition_id}
 """
 OPEN = {"/auth/register", "/auth/token", "/auth/token/refresh", "/auth/logout"}
-WITH_OR_WITHOUT = {"/auth/ticket", "/prizes/statement/{competition_id}"}
+WITH_OR_WITHOUT = {"/auth/ticket", "/prizes/statement/{competition_id}", "/leaderboard/{competition_id}/stream"}
 
 
 @pytest.fixture(scope="module")

@@ -15,40 +15,63 @@ from accounts.models import User
 from competitions.models import Competition
 from config.core.redis import redis_client
 from leaderboards import consumers
+from leaderboards import hub as hubs
 from leaderboards.consumers import LeaderboardConsumer
-from leaderboards.hub import Hub, Watcher
+from leaderboards.hub import Hub
 from leaderboards.hub import hub as hub_of_this_process
 from leaderboards.services import report_totals
+from leaderboards.watching import At, Close, Ended, Sight, View, Watcher
 
-BOARD, OTHER = uuid4(), uuid4()
+
+class Screen:
+    """A scene that shows its newest version once."""
+
+    def __init__(self) -> None:
+        self.version = 0
+
+    def frame(self, sight: Sight) -> str | None:
+        at = At("epoch", self.version)
+        if sight.at == at:
+            return None
+        sight.at = at
+        return f"frame {self.version}"
 
 
-async def test_of_many_frames_a_watcher_gets_the_newest() -> None:
-    watcher = Watcher()
+def looking_at(watcher: Watcher, screen: Screen) -> Sight:
+    return Sight(uuid4(), screen, watcher, View())
+
+
+async def test_of_many_changes_a_watcher_takes_the_newest() -> None:
+    watcher, screen = Watcher(), Screen()
+    sight = looking_at(watcher, screen)
     for version in range(1, 6):
-        watcher.offer(BOARD, version, f"frame {version}")
+        screen.version = version
+        watcher.stir(sight)
     assert await watcher.next_frame() == "frame 5"
-    assert not watcher.pending
-
-
-async def test_a_watcher_never_goes_back_and_never_gets_a_frame_twice() -> None:
-    watcher = Watcher()
-    watcher.offer(BOARD, 7, "frame 7")
-    assert await watcher.next_frame() == "frame 7"
-    watcher.offer(BOARD, 6, "frame 6")
-    watcher.offer(BOARD, 7, "frame 7 again")
-    assert not watcher.pending
-    watcher.offer(BOARD, 9, "frame 9")
-    watcher.offer(BOARD, 8, "late frame 8")
-    assert await watcher.next_frame() == "frame 9"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(watcher.next_frame(), 0.05)
 
 
 async def test_boards_wait_beside_each_other() -> None:
-    watcher = Watcher()
-    watcher.offer(BOARD, 1, "one")
-    watcher.offer(OTHER, 1, "another")
-    watcher.offer(BOARD, 2, "two")
-    assert {await watcher.next_frame(), await watcher.next_frame()} == {"two", "another"}
+    watcher, first, second = Watcher(), Screen(), Screen()
+    first.version, second.version = 1, 2
+    for screen in (first, second):
+        watcher.stir(looking_at(watcher, screen))
+    assert {await watcher.next_frame(), await watcher.next_frame()} == {"frame 1", "frame 2"}
+
+
+async def test_a_watcher_who_has_to_go_hears_why_and_nothing_more() -> None:
+    watcher, screen = Watcher(), Screen()
+    waiting = asyncio.create_task(watcher.next_frame())
+    await asyncio.sleep(0)
+    watcher.end(Close.NOT_FOUND)
+    watcher.end(Close.RESTARTING)
+    watcher.stir(looking_at(watcher, screen))
+    for _ in range(2):
+        with pytest.raises(Ended) as ended:
+            await waiting
+        assert ended.value.reason == Close.NOT_FOUND
+        waiting = asyncio.create_task(watcher.next_frame())
 
 
 @pytest.fixture
@@ -78,22 +101,20 @@ async def test_a_change_whose_announcement_is_lost_is_shown_within_the_next_chec
     await report(board, person, 77)
     assert '"score":77' in await asyncio.wait_for(watcher.next_frame(), 10)
     hub.unwatch(board.id, watcher)
-    await end(hub)
+    await hub.close()
 
 
-async def test_a_board_that_nobody_watches_is_let_go(board: Competition, person: User) -> None:
+async def test_a_board_that_nobody_looks_at_is_let_go(board: Competition, monkeypatch: pytest.MonkeyPatch) -> None:
     hub, watcher = Hub(), Watcher()
     await hub.watch(board.id, watcher)
     await asyncio.wait_for(watcher.next_frame(), 10)
+    assert hub.boards() == {board.id}
     hub.unwatch(board.id, watcher)
-    assert not hub._boards
-    await end(hub)
-
-
-async def end(hub: Hub) -> None:
-    for task in hub._tasks:
-        task.cancel()
-    await asyncio.gather(*hub._tasks, return_exceptions=True)
+    monkeypatch.setattr(hubs, "IDLE_SECONDS", 0.0)
+    async with asyncio.timeout(10):
+        while hub.boards():
+            await asyncio.sleep(0.05)
+    await hub.close()
 
 
 class StuckSocket:
@@ -128,7 +149,7 @@ class StuckSocket:
 async def little_patience(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(consumers, "SLOW_SECONDS", 0.1)
     yield
-    await end(hub_of_this_process())
+    await hub_of_this_process().close()
 
 
 async def test_a_socket_that_takes_nothing_is_closed_with_4008(
@@ -139,4 +160,4 @@ async def test_a_socket_that_takes_nothing_is_closed_with_4008(
     running = asyncio.create_task(consumer(socket.scope, socket.receive, socket.send))
     assert await asyncio.wait_for(socket.closed, 10) == 4008
     await asyncio.wait_for(running, 10)
-    assert not hub_of_this_process()._boards
+    assert not hub_of_this_process().watchers()

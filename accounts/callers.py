@@ -1,0 +1,69 @@
+"""Whose token this is, remembered until it expires, so that somebody who comes every second is not verified every
+second.
+
+Only *who* is remembered. Whether they are still active, and what they may see, is asked anew by whoever answers them.
+"""
+
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+from uuid import UUID
+
+from accounts.services import admit_person
+from accounts.tokens import InvalidToken, signing_keys_version, verify_token
+from config.core.threads import in_thread
+
+_REMEMBERED = 10_000
+_LONGEST = 2_048
+"""Of a token in characters: longer ones are verified each time, so that strangers cannot fill the memory."""
+
+
+class Caller(NamedTuple):
+    """``expires_at`` in seconds since 1970; ``subject`` is what their requests are counted against."""
+
+    person_id: UUID
+    expires_at: float
+    subject: str
+
+
+_callers: OrderedDict[str, Caller] = OrderedDict()
+_keys_seen = 0
+
+
+def remembered_caller(token: str) -> Caller | None:
+    """None for a token that has expired or was not seen lately; forgets everybody when signing keys change."""
+    global _keys_seen
+    if _keys_seen != signing_keys_version():
+        _callers.clear()
+        _keys_seen = signing_keys_version()
+    caller = _callers.get(token)
+    return caller if caller is not None and caller.expires_at > time.time() else None
+
+
+async def recognise(token: str) -> Caller:
+    """Raises InvalidToken."""
+    caller = remembered_caller(token)
+    if caller is None:
+        keys = signing_keys_version()
+        caller = await in_thread(_verified)(token)
+        if len(token) <= _LONGEST and keys == signing_keys_version():
+            _callers[token] = caller
+            if len(_callers) > _REMEMBERED:
+                _callers.popitem(last=False)
+    return caller
+
+
+async def recognised(token: str) -> Caller | None:
+    """As `recognise`; None for nobody's."""
+    try:
+        return await recognise(token)
+    except InvalidToken:
+        return None
+
+
+def _verified(token: str) -> Caller:
+    claims = verify_token(token)
+    person = admit_person(claims)
+    if person is None:
+        raise InvalidToken("nobody active")
+    return Caller(person.id, claims.expires_at.timestamp(), f"caller:{person.id}")
