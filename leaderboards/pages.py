@@ -3,6 +3,7 @@
 Everything a reader needs is in the HTML; the script only keeps it fresh.
 """
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -19,8 +20,9 @@ from competitions.rules import Metric, Status, TieRule
 from config.core.api import uuid_of
 from config.core.errors import as_refusal, error_headers
 from leaderboards import words
+from leaderboards.frames import snapshot_frame
 from leaderboards.queries import board_page
-from leaderboards.tickets import ticket_for_board
+from leaderboards.tickets import BOARD_LIFETIME, ticket_for_board
 from leaderboards.watching import FRAME_ROWS
 
 SHOWN_BOARDS = 100
@@ -72,7 +74,9 @@ def board_page_view(request: HttpRequest, competition_id: str) -> HttpResponse:
         "final": words.final_in_words(competition),
         "unit": words.UNITS[Metric(competition.metric)],
         "aside": "steps" if competition.metric == Metric.DISTANCE else "distance",
+        "frame": json.loads(snapshot_frame(page)),
         "ticket": ticket_for_board(competition.id, now),
+        "ticket_expires_at": now + BOARD_LIFETIME,
         "now": now,
         "reload_in": round(words.next_change(competition, now).total_seconds()),
     }

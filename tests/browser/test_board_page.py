@@ -1,9 +1,12 @@
 """The page of a public board, as somebody in front of a screen meets it."""
 
 import json
+import random
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,8 +15,13 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from competitions.models import Competition
+from competitions.rules import TieRule
+from leaderboards.frames import closing_frame, delta_frame, snapshot_frame
+from leaderboards.queries import BoardPage
+from leaderboards.ranking import Placing
 from tests.browser.conftest import OpenPage, Server, Visit
 from tests.conftest import MakeCompetition, MakePerson
+from tests.leaderboards.histories import COMPETITION, START, Walker, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -193,6 +201,33 @@ def test_the_page_finds_its_way_back_after_the_server_was_killed(
     assert visit.page.evaluate("window.sameDocument"), "it came back without a reload"
 
 
+def test_after_many_changes_the_page_shows_the_board_of_the_api(
+    open_page: OpenPage, server: Server, board: Competition, walked: dict[str, str]
+) -> None:
+    chance, visit = random.Random(4), open_page(path_of(board))
+    expect_link(visit, "Live")
+    clients = {
+        name: httpx.Client(base_url=f"{server.address}/api/v1", headers={"Authorization": f"Bearer {token}"})
+        for name, token in walked.items()
+    }
+    for number in range(30):
+        name = chance.choice(list(clients))
+        match chance.choice(["sync", "sync", "sync", "rename", "leave", "join"]):
+            case "sync":
+                server.sync(walked[name], steps=chance.randint(1_000, 40_000), distance=chance.randint(1, 9_000))
+            case "rename":
+                clients[name].patch("/users/me/profile", json={"name": f"{name} {number}"}).raise_for_status()
+            case move:
+                clients[name].post(f"/competitions/{board.id}/{move}")  # a 409 for who is there or gone already
+    entries = clients["Ada"].get(f"/leaderboard/{board.id}").json()["data"]["entries"]
+    assert entries
+    expect_names(visit, *(entry["user_name"] for entry in entries))
+    expect(visit.page.locator("#rows .score b")).to_have_text([f"{entry['score']:,}" for entry in entries])
+    expect(visit.page.locator("#rows .rank")).to_have_text([str(entry["rank"]) for entry in entries])
+    expect(visit.page.locator("#standings")).to_contain_text(f"{len(entries)} participant")
+    assert visit.complaints == []
+
+
 def test_without_a_network_the_page_says_offline_and_comes_back_with_it(
     open_page: OpenPage, board: Competition, walked: dict[str, str]
 ) -> None:
@@ -214,8 +249,18 @@ class Scripted:
         self.sockets: list[WebSocketRoute] = []
         self.sent: list[Any] = []
 
-    def prepare(self, page: Page) -> None:
-        page.route_web_socket(re.compile("/ws/leaderboard/"), self._connected)
+    def open(self, open_page: OpenPage, board: Competition, *, prepare: Callable[[Page], None] | None = None) -> Visit:
+        """The board's page when it has connected. Its time goes on by itself, and may be moved by its ``clock``."""
+
+        def prepare_all(page: Page) -> None:
+            page.clock.install()
+            page.route_web_socket(re.compile("/ws/leaderboard/"), self._connected)
+            if prepare is not None:
+                prepare(page)
+
+        visit = open_page(path_of(board), prepare=prepare_all)
+        self.expect(visit, lambda _: len(self.sockets) == 1)
+        return visit
 
     def _connected(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
@@ -233,10 +278,26 @@ class Scripted:
         }
         self.sockets[-1].send(json.dumps({"type": "leaderboard_update", "data": data}))
 
+    def say(self, board: Competition, frame: str) -> None:
+        """A frame of any board as one of this board."""
+        self.sockets[-1].send(frame.replace(COMPETITION, str(board.id)))
+
+    def query(self) -> dict[str, str]:
+        """What the page asked for when it connected last."""
+        return dict(parse_qsl(urlsplit(self.sockets[-1].url).query))
+
+    def expect(self, visit: Visit, arrived: Callable[[list[Any]], bool]) -> None:
+        """Waits while the page goes on, as Playwright hears of messages only then."""
+        for _ in range(200):
+            if self.sent and arrived(self.sent):
+                return
+            visit.page.wait_for_timeout(50)
+        raise AssertionError(f"the page sent only {self.sent}")
+
 
 def test_an_older_frame_of_the_same_epoch_is_dropped(open_page: OpenPage, board: Competition) -> None:
     scripted = Scripted()
-    visit = open_page(path_of(board), prepare=scripted.prepare)
+    visit = scripted.open(open_page, board)
     scripted.show(board, epoch="first", version=7, name="Seven")
     expect_names(visit, "Seven")
     scripted.show(board, epoch="first", version=6, name="Six")
@@ -253,12 +314,7 @@ def test_a_silent_socket_is_pinged_after_25_seconds_and_given_up_after_60(
     open_page: OpenPage, board: Competition
 ) -> None:
     scripted = Scripted()
-
-    def prepare(page: Page) -> None:
-        page.clock.install()
-        scripted.prepare(page)
-
-    visit = open_page(path_of(board), prepare=prepare)
+    visit = scripted.open(open_page, board)
     scripted.show(board, epoch="first", version=1, name="Ada")
     expect_link(visit, "Live")
     before = len(scripted.sent)
@@ -267,30 +323,162 @@ def test_a_silent_socket_is_pinged_after_25_seconds_and_given_up_after_60(
     assert len(scripted.sockets) == 1
     visit.page.clock.run_for(40_000)
     assert len(scripted.sockets) > 1
+    expect_link(visit, "Reconnecting…")
 
 
-def test_an_expired_ticket_is_renewed_by_a_reload(open_page: OpenPage, board: Competition) -> None:
+def in_page(walkers: dict[int, Walker], version: int) -> BoardPage:
+    return page_of(walkers, version=version, tie_rule=TieRule.SHARED)
+
+
+def a_walker(number: int, score: int, name: str) -> Walker:
+    return Walker(Placing(UUID(int=number), score, START, START), name)
+
+
+def test_a_delta_moves_what_it_lists_and_numbers_the_rest(open_page: OpenPage, board: Competition) -> None:
     scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    before = {number: a_walker(number, score, name) for number, score, name in ((1, 9, "Ada"), (2, 5, "Ben"))}
+    after = before | {3: a_walker(3, 9, "Cleo"), 2: a_walker(2, 7, "Benjamin")}
+    scripted.say(board, snapshot_frame(in_page(before, 1)))
+    expect_names(visit, "Ada", "Ben")
+    scripted.say(board, delta_frame(in_page(before, 1), in_page(after, 2)))
+    expect_names(visit, "Ada", "Cleo", "Benjamin")
+    assert visit.scores == ["9", "9", "7"]
+    assert visit.page.locator("#rows .rank").all_text_contents() == ["1", "1", "3"]
+    expect(visit.page.locator("#standings")).to_have_text("3 participants")
+    expect_link(visit, "Live")
+    assert visit.complaints == []
 
-    def prepare(page: Page) -> None:
-        page.clock.install()
-        scripted.prepare(page)
 
-    visit = open_page(path_of(board), prepare=prepare)
+def test_a_gap_is_asked_for_once_and_closed_by_the_answer(open_page: OpenPage, board: Competition) -> None:
+    scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    pages = [in_page({1: a_walker(1, version, f"At {version}")}, version) for version in (0, 1, 2, 3, 4)]
+    scripted.say(board, snapshot_frame(pages[1]))
+    expect_names(visit, "At 1")
+    scripted.say(board, delta_frame(pages[2], pages[3]))
+    scripted.say(board, delta_frame(pages[3], pages[4]))
+    scripted.expect(visit, lambda sent: sent[-1]["type"] == "resume")
+    assert visit.names == ["At 1"]
+    scripted.say(board, delta_frame(pages[1], pages[4]))
+    expect_names(visit, "At 4")
+    expect_link(visit, "Live")
+    asked = [message for message in scripted.sent if message["type"] == "resume"]
+    assert asked == [{"type": "resume", "competitionId": str(board.id), "epoch": pages[1].epoch, "version": 1}]
+
+
+def test_a_gap_that_nobody_closes_is_said_until_there_is_a_board(open_page: OpenPage, board: Competition) -> None:
+    scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    pages = [in_page({1: a_walker(1, version, f"At {version}")}, version) for version in range(5)]
+    scripted.say(board, snapshot_frame(pages[1]))
+    expect_names(visit, "At 1")
+    expect_link(visit, "Live")
+    scripted.say(board, delta_frame(pages[2], pages[3]))
+    scripted.expect(visit, lambda sent: sent[-1]["type"] == "resume")
+    visit.page.clock.run_for(13_000)
+    expect_link(visit, "Reconnecting…")
+    assert len(scripted.sockets) == 2
+    scripted.sockets[-1].send('{"type": "pong"}')
+    visit.page.clock.run_for(1_000)
+    expect_link(visit, "Reconnecting…")
+    scripted.say(board, snapshot_frame(pages[4]))
+    expect_names(visit, "At 4")
+    expect_link(visit, "Live")
+
+
+def test_the_page_comes_back_to_where_it_was(open_page: OpenPage, board: Competition) -> None:
+    scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    first = scripted.query()
+    assert first["mode"] == "delta"
+    assert first["version"] == "0"
+    scripted.show(board, epoch="another", version=7, name="Ada")
+    expect_names(visit, "Ada")
+    scripted.sockets[-1].close(code=1006)
+    scripted.expect(visit, lambda _: len(scripted.sockets) == 2)
+    assert scripted.query() == first | {"epoch": "another", "version": "7"}
+
+
+def test_a_server_that_says_when_to_come_back_is_believed(open_page: OpenPage, board: Competition) -> None:
+    scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    scripted.show(board, epoch="first", version=1, name="Ada")
+    expect_link(visit, "Live")
+    scripted.sockets[-1].send(closing_frame(1012, "The server restarts.", 20_000))
+    scripted.sockets[-1].close(code=1012)
+    expect_link(visit, "Reconnecting…")
+    visit.page.clock.run_for(19_000)
+    assert len(scripted.sockets) == 1
+    visit.page.clock.run_for(2_000)
+    scripted.expect(visit, lambda _: len(scripted.sockets) == 2)
+
+
+def test_a_ticket_is_renewed_before_it_ends_and_nothing_is_reloaded(
+    open_page: OpenPage, server: Server, board: Competition
+) -> None:
+    scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    first = scripted.query()["ticket"]
     scripted.show(board, epoch="first", version=1, name="Ada")
     expect_link(visit, "Live")
     visit.page.evaluate("window.sameDocument = true")
-    visit.page.clock.set_system_time(visit.page.evaluate("Date.now() + 12 * 3600 * 1000"))
+    with visit.page.expect_response("**/api/v1/auth/ticket") as answered:
+        visit.page.clock.fast_forward(49 * 60_000)
+        visit.page.clock.run_for(1_000)
+    assert answered.value.status == 201
+    fresh = answered.value.json()["data"]["ticket"]
+    assert fresh != first
+    visit.page.clock.run_for(5_000)  # it was silent for 49 minutes: the page comes back, with the fresh one
+    scripted.expect(visit, lambda _: scripted.query()["ticket"] == fresh)
+    assert httpx.post(f"{server.address}/api/v1/auth/ticket", json={"ticket": fresh}).status_code == 201
+    assert visit.page.evaluate("window.sameDocument")
+    assert visit.complaints == []
+
+
+def test_a_refused_ticket_is_renewed_without_a_reload(open_page: OpenPage, board: Competition) -> None:
+    scripted = Scripted()
+    visit = scripted.open(open_page, board)
+    scripted.show(board, epoch="first", version=1, name="Ada")
+    expect_link(visit, "Live")
+    visit.page.evaluate("window.sameDocument = true")
+    first = scripted.query()["ticket"]
     scripted.sockets[-1].close(code=4401)
     expect_link(visit, "Renewing…")
+    scripted.expect(visit, lambda _: len(scripted.sockets) == 2)
+    assert scripted.query()["ticket"] != first
+    scripted.show(board, epoch="first", version=2, name="Ben")
+    expect_names(visit, "Ben")
+    expect_link(visit, "Live")
+    assert visit.page.evaluate("window.sameDocument")
+
+
+def test_a_ticket_that_cannot_be_renewed_reloads_the_page_once_a_minute_at_most(
+    open_page: OpenPage, board: Competition
+) -> None:
+    scripted = Scripted()
+
+    def refuse(page: Page) -> None:
+        page.route("**/api/v1/auth/ticket", lambda route: route.fulfill(status=401, json={}))
+
+    visit = scripted.open(open_page, board, prepare=refuse)
+    scripted.show(board, epoch="first", version=1, name="Ada")
+    expect_link(visit, "Live")
+    visit.page.evaluate("window.sameDocument = true")
+    with visit.page.expect_response("**/api/v1/auth/ticket"):
+        scripted.sockets[-1].close(code=4401)
+        visit.page.clock.run_for(1_000)
+    expect_link(visit, "Renewing…")
+    visit.page.clock.run_for(50_000)
+    assert visit.page.evaluate("window.sameDocument"), "a page that is a minute young was not served stale"
     with visit.page.expect_navigation():
-        visit.page.clock.run_for(3_000)
+        visit.page.clock.run_for(12_000)
     assert visit.page.evaluate("window.sameDocument === undefined")
 
 
 def test_a_board_that_is_gone_stops_the_page_from_asking(open_page: OpenPage, board: Competition) -> None:
     scripted = Scripted()
-    visit = open_page(path_of(board), prepare=scripted.prepare)
+    visit = scripted.open(open_page, board)
     scripted.show(board, epoch="first", version=1, name="Ada")
     expect_link(visit, "Live")
     scripted.sockets[-1].close(code=4404)

@@ -170,3 +170,8 @@ def test_the_image_starts_the_server_for_everybody() -> None:
 def test_secrets_and_history_stay_out_of_the_image() -> None:
     ignored = set((ROOT / ".dockerignore").read_text().split())
     assert {".git", "**/.env", "**/.env.*", ".data", ".venv", "tests", "deploy"} <= ignored
+
+
+def test_the_client_that_the_live_page_runs_on_gets_into_the_image() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lines.index("!docs/clients") > lines.index("docs"), "the last line that fits decides"

@@ -1,13 +1,17 @@
 """GET /boards and /boards/{id}, without a browser"""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.staticfiles import finders
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from leaderboards.models import Board
 from leaderboards.tickets import open_ticket
 from leaderboards.words import distance_in_words, rows_of, time_in_words
 
@@ -38,6 +42,23 @@ def test_a_public_board_is_a_page_for_anybody(
     ticket = text.partition('data-ticket="')[2].partition('"')[0]
     opened = open_ticket(ticket, competition.id, datetime.now(UTC))
     assert (opened.viewer, opened.one_board) == (None, True)
+
+
+def test_a_page_brings_its_board_as_the_first_frame_and_no_text_breaks_out_of_it(
+    anonymous: APIClient, make_person: Any, make_competition: Any, join: Any
+) -> None:
+    competition = make_competition(visibility="public")
+    join(competition, make_person("</script><b>Eve"))
+    text = anonymous.get(f"/boards/{competition.id}", headers=AS_BROWSER).content.decode()
+    inside = text.partition('<script id="frame" type="application/json">')[2].partition("</script>")[0]
+    data = json.loads(inside)["data"]
+    assert data["rankings"][0]["userName"] == "</script><b>Eve"
+    board = Board.objects.get(competition=competition)
+    assert (data["epoch"], data["version"]) == (str(board.epoch), board.version)
+
+
+def test_the_page_runs_on_the_client_that_others_copy() -> None:
+    assert finders.find("clients/leaderboard.js") == str(settings.BASE_DIR / "docs/clients/leaderboard.js")
 
 
 @pytest.mark.parametrize("visibility", ["open", "private"])
