@@ -52,7 +52,7 @@ class Report:
     """A client's own totals so far, absolute, by the names of Totals; what is not named stays as it was reported last.
     ``now``: when it arrived."""
 
-    competition_id: UUID
+    competition: Competition
     user_id: UUID
     reported: Mapping[str, int]
     now: datetime
@@ -96,7 +96,7 @@ def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[
 
     Raises OnlySyncedCounts, NotStarted, CompetitionOver, NotParticipating.
     """
-    [refusal] = report_together([Report(competition.id, user_id, reported, now)])
+    [refusal] = report_together([Report(competition, user_id, reported, now)])
     if refusal is not None:
         raise refusal
 
@@ -107,13 +107,13 @@ def report_together(reports: Sequence[Report]) -> list[Refusal | None]:
     is refused: OnlySyncedCounts, NotStarted, CompetitionOver, NotParticipating. The number of statements does not
     depend on how many they are."""
     lock_people({report.user_id for report in reports})
-    competitions = {c.id: c for c in held(Competition.objects.filter(id__in={r.competition_id for r in reports}))}
-    pairs = {(report.competition_id, report.user_id) for report in reports}
+    competitions = {c.id: c for c in held(Competition.objects.filter(id__in={r.competition.id for r in reports}))}
+    pairs = {(report.competition.id, report.user_id) for report in reports}
     here, rows = participants_among(pairs), _rows_of(pairs)
     refusals: list[Refusal | None] = []
     for report in reports:
-        pair = report.competition_id, report.user_id
-        competition = competitions.get(report.competition_id)
+        pair = report.competition.id, report.user_id
+        competition = competitions.get(report.competition.id)
         refusal = _refusal(competition, report.now, takes_part=pair in here)
         refusals.append(refusal)
         if refusal is None and competition is not None:
@@ -219,8 +219,10 @@ def _rows_of(participants: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UU
             columns(participants, 2),
         )
         return {
-            (row[1], row[2]): _Row(*row[:5], Totals(*row[5:9]), Totals(*row[9:13]), Totals(*row[13:]))
-            for row in cursor.fetchall()
+            (competition_id, user_id): _Row(
+                standing_id, competition_id, user_id, points, score, Totals(*t[:4]), Totals(*t[4:8]), Totals(*t[8:])
+            )
+            for standing_id, competition_id, user_id, points, score, *t in cursor.fetchall()
         }
 
 
