@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -19,7 +18,7 @@ from competitions.services.enrolment import CompetitionOver, NotParticipating
 from config.core.errors import Conflict, NotFound, Refusal
 from config.core.metrics import MIRROR_FAILURES
 from config.core.redis import RedisError
-from config.core.sql import columns
+from config.core.sql import Value, columns
 from leaderboards import mirror
 from leaderboards.announce import announce_boards
 from leaderboards.models import Board, FinalStandings, Standing
@@ -272,7 +271,7 @@ def _write(rows: Iterable[_Row], now: datetime) -> None:
     _show_on_commit(versions)
 
 
-def _written(row: _Row, version: int) -> tuple[Any, ...]:
+def _written(row: _Row, version: int) -> tuple[Value, ...]:
     synced, reported, counted = row.synced, row.reported, row.counted
     return (
         *(row.id, version, row.moved_at, row.reached_at, row.score),
