@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 from uuid import UUID
 
+from accounts.queries import active_service_key
 from accounts.services import admit_person
 from accounts.tokens import InvalidToken, signing_keys_version, verify_token
 from config.core.threads import in_thread
@@ -19,10 +20,17 @@ _LONGEST = 2_048
 
 
 class Caller(NamedTuple):
-    """``expires_at`` in seconds since 1970; ``subject`` is what their requests are counted against."""
+    """A person until ``expires_at``, in seconds since 1970; ``subject`` is what their requests are counted against."""
 
     person_id: UUID
     expires_at: float
+    subject: str
+
+
+class Service(NamedTuple):
+    """The holder of a service key."""
+
+    key_id: UUID
     subject: str
 
 
@@ -51,6 +59,22 @@ async def recognise(token: str) -> Caller:
             if len(_callers) > _REMEMBERED:
                 _callers.popitem(last=False)
     return caller
+
+
+_services: OrderedDict[str, Service] = OrderedDict()
+
+
+async def recognised_service(secret: str) -> Service | None:
+    """Whose key this is, None for nobody's. It is remembered; whether it still holds is asked by whoever answers."""
+    service = _services.get(secret)
+    if service is None:
+        key = await in_thread(active_service_key)(secret)
+        if key is None:
+            return None
+        service = _services[secret] = Service(key.id, f"caller:{key.id}")
+        if len(_services) > _REMEMBERED:
+            _services.popitem(last=False)
+    return service
 
 
 async def recognised(token: str) -> Caller | None:

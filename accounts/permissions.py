@@ -13,6 +13,11 @@ def caller(request: Request) -> User:
     return request.user
 
 
+def caller_or_key(request: Request) -> User | ServiceKey:
+    """The same where a service may call as well."""
+    return request.auth if isinstance(request.auth, ServiceKey) else caller(request)
+
+
 def holds_scope(request: Request, scope: Scope) -> bool:
     return isinstance(request.auth, ServiceKey) and request.auth.allows(scope)
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from uuid import UUID
 
@@ -53,3 +53,9 @@ def access_person_to_change(viewer: User, user_id: UUID) -> User:
 def active_service_key(secret: str) -> ServiceKey | None:
     digest = sha256(secret.encode()).hexdigest()
     return ServiceKey.objects.filter(digest=digest, revoked_at=None).first()
+
+
+def callers_by_id(ids: Collection[UUID]) -> dict[UUID, User | ServiceKey]:
+    """Those of these people who are active, and those of these keys that still hold."""
+    people: dict[UUID, User | ServiceKey] = {**User.objects.filter(is_active=True).in_bulk(ids)}
+    return people | ServiceKey.objects.filter(revoked_at=None).in_bulk([id_ for id_ in ids if id_ not in people])

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import IdentityProvider, Scope, ServiceKey, User
 from accounts.signals import person_erased, profile_changed
@@ -116,8 +116,11 @@ def lock_people(user_ids: Iterable[UUID]) -> set[UUID]:
     Whatever moves a person's totals takes this lock first: two syncs of one person would otherwise each
     add up the day without seeing the other.
     """
-    locked = User.objects.select_for_update(no_key=True).filter(id__in=list(user_ids)).order_by("id")
-    return set(locked.values_list("id", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(user_ids)]
+        )
+        return {user_id for (user_id,) in cursor.fetchall()}
 
 
 def make_placeholder_people(*, origin: str, names: Mapping[str, str], dry_run: bool = False) -> dict[str, UUID]:

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -78,6 +78,16 @@ def participation(competition_id: UUID, user_id: UUID) -> Participant | None:
     return Participant.objects.filter(competition_id=competition_id, user_id=user_id, left_at=None).first()
 
 
+def participants_among(named: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Who of these takes part; each is a competition and a person, by their ids."""
+    here = Participant.objects.filter(
+        competition_id__in={competition_id for competition_id, _ in named},
+        user_id__in={user_id for _, user_id in named},
+        left_at=None,
+    )
+    return set(here.values_list("competition_id", "user_id")) & set(named)
+
+
 def fee_due(competition: Competition, user_id: UUID) -> bool:
     """Whether this person has to pay before taking part. Who has paid and left after the start comes back for free."""
     if not competition.entry_fee_minor:
@@ -103,10 +113,28 @@ def expired_seats(now: datetime) -> QuerySet[Seat]:
     return Seat.objects.filter(state=SeatState.RESERVED, expires_at__lte=now).order_by("expires_at", "id")
 
 
-def competitions_counting(user_ids: Iterable[UUID], now: datetime) -> QuerySet[Competition]:
-    """Competitions of these people that still accept activity, by their dates."""
-    joined = Participant.objects.filter(user_id__in=list(user_ids), left_at=None).values("competition_id")
-    return Competition.objects.all().accepting(now).filter(id__in=joined)
+def held_for(user_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Competition]]:
+    """What each of these people, who are locked, takes part in and still accepts activity, by its dates; with its rules
+    held still as by `held`. Two statements and the locks, however many they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_CLOSED, [list(user_ids), now])
+        joined = cursor.fetchall()
+    ids = sorted({competition_id for _, competition_id in joined})
+    lock_rules(ids, shared=True)
+    accepting = {c.id: c for c in Competition.objects.filter(id__in=ids).accepting(now)} if ids else {}
+    theirs: dict[UUID, list[Competition]] = {user_id: [] for user_id in user_ids}
+    for user_id, competition_id in joined:
+        if competition_id in accepting:
+            theirs[user_id].append(accepting[competition_id])
+    return theirs
+
+
+_NOT_CLOSED = """
+    SELECT p.user_id, p.competition_id
+      FROM competitions_participant p JOIN competitions_competition c ON c.id = p.competition_id
+     WHERE p.user_id = ANY(%s) AND p.left_at IS NULL AND c.closes_at > %s
+     ORDER BY p.competition_id
+"""
 
 
 def held(competitions: QuerySet[Competition]) -> list[Competition]:

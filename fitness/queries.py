@@ -1,6 +1,6 @@
 """Reading activity. The merge of a day's sources, the larger of each metric, is said once, in ``_MERGED``."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from competitions.models import Competition
+from config.core.sql import columns
 from fitness.models import Activity
 from leaderboards.scoring import Totals
 from leaderboards.services import Total
@@ -30,29 +31,36 @@ _EVER = """(
 ) ever"""
 _IN_COMPETITION = """
     SELECT p.competition_id, p.user_id, d.*
-      FROM competitions_participant p
+      FROM {participants}
       JOIN competitions_competition c ON c.id = p.competition_id
       CROSS JOIN LATERAL (SELECT {sums} FROM ({merged}) merged) d
-     WHERE p.competition_id = ANY(%s) AND p.left_at IS NULL AND (%s::uuid[] IS NULL OR p.user_id = ANY(%s))
 """
+_HERE = """(
+    SELECT competition_id, user_id FROM competitions_participant
+     WHERE competition_id = ANY(%s) AND left_at IS NULL AND (%s::uuid[] IS NULL OR user_id = ANY(%s))
+) p"""
+_NAMED = "unnest(%s::uuid[], %s::uuid[]) AS p (competition_id, user_id)"
 _INSIDE = "user_id = p.user_id AND day BETWEEN c.starts_on AND c.last_on AND synced_at < c.closes_at"
-_TURN = """
-    WITH theirs AS (
-        SELECT c.* FROM competitions_participant p JOIN competitions_competition c ON c.id = p.competition_id
-         WHERE p.user_id = ANY(%(people)s) AND p.left_at IS NULL
-           AND c.starts_on <= %(last)s AND c.last_on >= %(first)s
-    ), turn AS (
-        SELECT greatest(
-            %(now)s,
-            (SELECT max(closes_at) FROM theirs WHERE status = 'completed'),
-            (SELECT max(synced_at) FROM fitness_activity
-              WHERE user_id = ANY(%(people)s) AND synced_at > %(now)s AND synced_at < %(now)s + %(longest_wait)s)
-        ) AS at
-    )
-    SELECT at, EXISTS (SELECT 1 FROM theirs WHERE closes_at <= at) FROM turn
+_TURNS = """
+    SELECT sent.user_id, turn.at, theirs.first_closing <= turn.at
+      FROM unnest(%(people)s::uuid[], %(arrived)s::timestamptz[], %(first)s::date[], %(last)s::date[])
+           AS sent (user_id, arrived_at, first_day, last_day)
+      CROSS JOIN LATERAL (
+           SELECT min(c.closes_at) AS first_closing, max(c.closes_at) FILTER (WHERE c.status = 'completed') AS frozen_at
+             FROM competitions_participant p JOIN competitions_competition c ON c.id = p.competition_id
+            WHERE p.user_id = sent.user_id AND p.left_at IS NULL
+              AND c.starts_on <= sent.last_day AND c.last_on >= sent.first_day) theirs
+      CROSS JOIN LATERAL (
+           SELECT max(synced_at) AS synced_at FROM fitness_activity a
+            WHERE a.user_id = sent.user_id
+              AND a.synced_at > sent.arrived_at AND a.synced_at < sent.arrived_at + %(longest_wait)s) latest
+      CROSS JOIN LATERAL (SELECT greatest(sent.arrived_at, theirs.frozen_at, latest.synced_at) AS at) turn
+     WHERE turn.at > sent.arrived_at OR theirs.first_closing <= turn.at
 """
 _LONGEST_WAIT = timedelta(minutes=5)  # far beyond any wait for a lock; not so far that a wrong clock lingers for years
-_SUMS = ", ".join(f"coalesce(sum({column}), 0)" for column in ("steps", "distance_mm", "energy_cal", "active_seconds"))
+_SUMS = ", ".join(
+    f"coalesce(sum({column}), 0)::bigint" for column in ("steps", "distance_mm", "energy_cal", "active_seconds")
+)
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,8 @@ class Day:
 
 @dataclass(frozen=True)
 class Turn:
-    """The moment a sync counts as arrived, and whether any of the people's competitions around these days is closed by
-    then."""
+    """The moment at which what somebody sent counts as arrived, and whether any of their competitions around its days
+    is closed by then."""
 
     at: datetime
     some_closed: bool
@@ -75,34 +83,40 @@ class Turn:
 def totals_in(competition_ids: Iterable[UUID], user_ids: Iterable[UUID] | None) -> list[Total]:
     """What these participants (all of them for None) did in each of these competitions: one statement."""
     people = list(user_ids) if user_ids is not None else None
-    return _totals_in(_NOW, _INSIDE, list(competition_ids), people)
+    return _totals_in(_NOW, _INSIDE, _HERE, [list(competition_ids), people, people])
+
+
+def totals_of_participants(named: Collection[tuple[UUID, UUID]]) -> list[Total]:
+    """What each did in the competition beside them, by its id and theirs: one statement."""
+    return _totals_in(_NOW, _INSIDE, _NAMED, columns(named, 2))
 
 
 def totals_when_closed(competition_id: UUID) -> dict[UUID, Totals]:
     """What each participant had done by what had arrived when the grace ended, whatever arrived since: one statement.
     For people who were erased since that is nothing."""
     where = f"{_INSIDE} AND superseded_at >= c.closes_at"
-    return {total.user_id: total.totals for total in _totals_in(_EVER, where, [competition_id], None)}
+    return {total.user_id: total.totals for total in _totals_in(_EVER, where, _HERE, [[competition_id], None, None])}
 
 
-def _totals_in(rows: str, where: str, competition_ids: list[UUID], user_ids: list[UUID] | None) -> list[Total]:
-    sql = _IN_COMPETITION.format(sums=_SUMS, merged=_MERGED.format(rows=rows, where=where))
-    found = _rows(sql, [competition_ids, user_ids, user_ids])
-    return [Total(row[0], row[1], Totals(*map(int, row[2:]))) for row in found]
+def _totals_in(rows: str, where: str, participants: str, parameters: list[Any]) -> list[Total]:
+    merged = _MERGED.format(rows=rows, where=where)
+    found = _rows(_IN_COMPETITION.format(sums=_SUMS, merged=merged, participants=participants), parameters)
+    return [Total(row[0], row[1], Totals(*row[2:])) for row in found]
 
 
-def turn_of(people: Iterable[UUID], days: Collection[date], now: datetime) -> Turn:
-    """When what these people sent arrives, as far as competitions are concerned. Asked for with the people locked and
-    the rules held: whoever read the clock and then waited, while the standings were frozen or a later request of the
-    same person went first, comes after that."""
+def turns_of(sent: Mapping[UUID, tuple[datetime, Collection[date]]]) -> dict[UUID, Turn]:
+    """When what people sent arrives, as far as competitions are concerned; ``sent``: by person, when they did so and of
+    which days. Asked for with the people locked and the rules held: whoever read the clock and then waited, while the
+    standings were frozen or a later request of the same person went first, comes after that."""
     parameters = {
-        "people": list(people),
-        "first": min(days),
-        "last": max(days),
-        "now": now,
+        "people": list(sent),
+        "arrived": [at for at, _ in sent.values()],
+        "first": [min(days) for _, days in sent.values()],
+        "last": [max(days) for _, days in sent.values()],
         "longest_wait": _LONGEST_WAIT,
     }
-    return Turn(*_rows(_TURN, parameters)[0])
+    at_once = {user_id: Turn(at, some_closed=False) for user_id, (at, _) in sent.items()}
+    return at_once | {user_id: Turn(at, bool(closed)) for user_id, at, closed in _rows(_TURNS, parameters)}
 
 
 def totals_of(user_id: UUID, *, competition: Competition | None = None) -> Totals:
@@ -110,7 +124,7 @@ def totals_of(user_id: UUID, *, competition: Competition | None = None) -> Total
     first, last = _window(competition)
     merged = _MERGED.format(rows=_NOW, where="user_id = %s AND day BETWEEN %s AND %s")
     row = _rows(f"SELECT {_SUMS} FROM ({merged}) merged", [user_id, first, last])[0]  # noqa: S608 - constants
-    return Totals(*map(int, row))
+    return Totals(*row)
 
 
 def days_of(user_id: UUID, *, first: date, last: date) -> list[Day]:

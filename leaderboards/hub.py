@@ -8,15 +8,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import structlog
 
 from accounts.models import User
 from competitions.queries import public_competition
 from config.core.errors import NotFound
+from config.core.gathering import one_per_loop
 from config.core.metrics import LIVE_BOARDS
 from config.core.threads import in_thread
 from leaderboards.announce import LAYER_SECONDS, board_group, channel_layer
@@ -273,13 +272,5 @@ def _check_access(viewer_id: UUID | None, board_id: UUID) -> None:
     access_board(viewer, board_id)
 
 
-_hubs: WeakKeyDictionary[Any, Hub] = WeakKeyDictionary()
-
-
-def hub() -> Hub:
-    """The hub of this process, which lives on its event loop."""
-    loop = asyncio.get_running_loop()
-    found = _hubs.get(loop)
-    if found is None:
-        found = _hubs[loop] = Hub()
-    return found
+hub = one_per_loop(Hub)
+"""The hub of this process, which lives on its event loop."""

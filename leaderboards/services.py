@@ -1,6 +1,6 @@
 """Everything that moves a row of a board."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,12 +12,13 @@ from django.db.models import OuterRef, Subquery
 
 from accounts.services import lock_people
 from competitions.models import Competition
-from competitions.queries import held, participation
+from competitions.queries import held, participants_among
 from competitions.rules import ScoreSource, Status
 from competitions.services.enrolment import CompetitionOver, NotParticipating
-from config.core.errors import Conflict
+from config.core.errors import Conflict, NotFound, Refusal
 from config.core.metrics import MIRROR_FAILURES
 from config.core.redis import RedisError
+from config.core.sql import Value, columns
 from leaderboards import mirror
 from leaderboards.announce import announce_boards
 from leaderboards.models import Board, FinalStandings, Standing
@@ -45,47 +46,101 @@ class Total:
     totals: Totals
 
 
-def record_synced_totals(*, totals: Sequence[Total], now: datetime) -> None:
-    """Scores and places these people anew. Inside a transaction, with the people locked and the rules held. What is
-    unchanged keeps its version, its place among equals and its ``last_synced_at``."""
-    standings = _standings_of(totals)
-    changed = []
-    for total in totals:
-        standing = standings.get((total.competition_id, total.user_id))
-        if standing is not None and standing.synced != total.totals:
-            _set_synced(standing, total.totals)
-            _rescore(standing, now)
-            standing.last_synced_at = now
-            changed.append(standing)
-    _save(changed, now)
-
-
-@transaction.atomic
-def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[str, int], now: datetime) -> None:
+@dataclass(frozen=True)
+class Report:
     """A client's own totals so far, absolute, by the names of Totals; what is not named stays as it was reported last.
-    The same report again changes nothing.
+    ``now``: when it arrived."""
+
+    competition: Competition
+    user_id: UUID
+    reported: Mapping[str, int]
+    now: datetime
+
+
+@dataclass(slots=True)
+class _Row:
+    """What of a standing makes its score. ``moved_at`` is None until something changes, ``reached_at`` until the score
+    does."""
+
+    id: int
+    competition_id: UUID
+    user_id: UUID
+    adjustment_points: int
+    score: int
+    synced: Totals
+    reported: Totals
+    counted: Totals
+    moved_at: datetime | None = None
+    reached_at: datetime | None = None
+
+
+def record_synced_totals(
+    *, totals: Sequence[Total], now: datetime, arrived_at: Mapping[UUID, datetime] | None = None
+) -> None:
+    """Scores and places these people anew; ``arrived_at`` says of whom it does so as of another moment than now. Inside
+    a transaction, with the people locked and the rules held. What is unchanged keeps its version, its place among
+    equals and its ``last_synced_at``."""
+    rows = _rows_of([(total.competition_id, total.user_id) for total in totals])
+    rules = _rules_of({total.competition_id for total in totals})
+    for total in totals:
+        row = rows.get((total.competition_id, total.user_id))
+        if row is not None and row.synced != total.totals:
+            row.synced = total.totals
+            _count_anew(row, rules[row.competition_id], (arrived_at or {}).get(row.user_id, now))
+    _write(rows.values(), now)
+
+
+def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[str, int], now: datetime) -> None:
+    """Takes a client's own totals. The same report again changes nothing.
 
     Raises OnlySyncedCounts, NotStarted, CompetitionOver, NotParticipating.
     """
-    lock_people([user_id])
-    competition = held(Competition.objects.filter(id=competition.id))[0]
+    [refusal] = report_together([Report(competition, user_id, reported, now)])
+    if refusal is not None:
+        raise refusal
+
+
+@transaction.atomic
+def report_together(reports: Sequence[Report]) -> list[Refusal | None]:
+    """Takes several clients' reports in one transaction, as if they had come one after another, and says to each why it
+    is refused: OnlySyncedCounts, NotStarted, CompetitionOver, NotParticipating. The number of statements does not
+    depend on how many they are."""
+    lock_people({report.user_id for report in reports})
+    competitions = {c.id: c for c in held(Competition.objects.filter(id__in={r.competition.id for r in reports}))}
+    pairs = {(report.competition.id, report.user_id) for report in reports}
+    here, rows = participants_among(pairs), _rows_of(pairs)
+    refusals: list[Refusal | None] = []
+    for report in reports:
+        pair = report.competition.id, report.user_id
+        competition = competitions.get(report.competition.id)
+        refusal = _refusal(competition, report.now, takes_part=pair in here)
+        refusals.append(refusal)
+        if refusal is None and competition is not None:
+            _report(rows[pair], competition, report)
+    if reports:
+        _write(rows.values(), max(report.now for report in reports))
+    return refusals
+
+
+def _refusal(competition: Competition | None, now: datetime, *, takes_part: bool) -> Refusal | None:
+    if competition is None:
+        return NotFound("There is no such competition.")
     if competition.score_source == ScoreSource.SYNCED:
-        raise OnlySyncedCounts
+        return OnlySyncedCounts()
     status = competition.status_at(now)
     frozen = competition.status == Status.COMPLETED  # while this report, sent in time, waited for its turn
     if frozen or status in (Status.COMPLETED, Status.CANCELLED):
-        raise CompetitionOver
+        return CompetitionOver()
     if status in (Status.DRAFT, Status.UPCOMING):
-        raise NotStarted
-    if participation(competition.id, user_id) is None:
-        raise NotParticipating("This person does not take part in the competition.")
-    standing = Standing.objects.select_related("competition").get(competition=competition, user_id=user_id)
-    totals = replace(standing.reported, **reported)
-    if standing.reported != totals:
-        _set_reported(standing, totals)
-        _rescore(standing, now)
-        standing.last_synced_at = now
-        _save([standing], now)
+        return NotStarted()
+    return None if takes_part else NotParticipating("This person does not take part in the competition.")
+
+
+def _report(row: _Row, competition: Competition, report: Report) -> None:
+    reported = replace(row.reported, **report.reported)
+    if reported != row.reported:
+        row.reported = reported
+        _count_anew(row, competition, report.now)
 
 
 @transaction.atomic
@@ -148,30 +203,86 @@ def _refuse_if_frozen(competition_id: UUID) -> None:
         raise CompetitionOver
 
 
-def _standings_of(totals: Sequence[Total]) -> dict[tuple[UUID, UUID], Standing]:
-    found = Standing.objects.filter(
-        competition_id__in={total.competition_id for total in totals},
-        user_id__in={total.user_id for total in totals},
-    ).select_related("competition")
-    return {(standing.competition_id, standing.user_id): standing for standing in found}
+def _rows_of(participants: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], _Row]:
+    """By competition and person."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.id, s.competition_id, s.user_id, s.adjustment_points, s.score,
+                   s.synced_steps, s.synced_distance_mm, s.synced_energy_cal, s.synced_active_seconds,
+                   s.reported_steps, s.reported_distance_mm, s.reported_energy_cal, s.reported_active_seconds,
+                   s.steps, s.distance_mm, s.energy_cal, s.active_seconds
+              FROM unnest(%s::uuid[], %s::uuid[]) AS named (competition_id, user_id)
+              JOIN leaderboards_standing s USING (competition_id, user_id)
+            """,
+            columns(participants, 2),
+        )
+        return {
+            (competition_id, user_id): _Row(
+                standing_id, competition_id, user_id, points, score, Totals(*t[:4]), Totals(*t[4:8]), Totals(*t[8:])
+            )
+            for standing_id, competition_id, user_id, points, score, *t in cursor.fetchall()
+        }
+
+
+def _rules_of(competition_ids: Collection[UUID]) -> dict[UUID, Competition]:
+    if not competition_ids:
+        return {}
+    return Competition.objects.only("score_source", "metric", "weights").in_bulk(competition_ids)
+
+
+def _count_anew(row: _Row, competition: Competition, now: datetime) -> None:
+    row.counted, score = _counted(competition, row.synced, row.reported, row.adjustment_points)
+    row.moved_at = now
+    if score != row.score:
+        row.score, row.reached_at = score, now
+
+
+def _write(rows: Iterable[_Row], now: datetime) -> None:
+    """Those of them that moved, under their boards' next versions; has it shown once it is committed."""
+    moved = [row for row in rows if row.moved_at is not None]
+    if not moved:
+        return
+    versions = _next_versions({row.competition_id for row in moved}, now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE leaderboards_standing s
+               SET synced_steps = m.synced_steps, synced_distance_mm = m.synced_distance_mm,
+                   synced_energy_cal = m.synced_energy_cal, synced_active_seconds = m.synced_active_seconds,
+                   reported_steps = m.reported_steps, reported_distance_mm = m.reported_distance_mm,
+                   reported_energy_cal = m.reported_energy_cal, reported_active_seconds = m.reported_active_seconds,
+                   steps = m.steps, distance_mm = m.distance_mm, energy_cal = m.energy_cal,
+                   active_seconds = m.active_seconds, score = m.score,
+                   reached_at = coalesce(m.reached_at, s.reached_at), last_synced_at = m.at, updated_at = m.at,
+                   version = m.version
+              FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
+                          %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                          %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                          %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+                   AS m (id, version, at, reached_at, score,
+                         synced_steps, synced_distance_mm, synced_energy_cal, synced_active_seconds,
+                         reported_steps, reported_distance_mm, reported_energy_cal, reported_active_seconds,
+                         steps, distance_mm, energy_cal, active_seconds)
+             WHERE s.id = m.id
+            """,
+            columns([_written(row, versions[row.competition_id]) for row in moved], 17),
+        )
+    _show_on_commit(versions)
+
+
+def _written(row: _Row, version: int) -> tuple[Value, ...]:
+    synced, reported, counted = row.synced, row.reported, row.counted
+    return (
+        *(row.id, version, row.moved_at, row.reached_at, row.score),
+        *(synced.steps, synced.distance_mm, synced.energy_cal, synced.active_seconds),
+        *(reported.steps, reported.distance_mm, reported.energy_cal, reported.active_seconds),
+        *(counted.steps, counted.distance_mm, counted.energy_cal, counted.active_seconds),
+    )
 
 
 def _on_and_off(competition_id: UUID, user_ids: Sequence[UUID]) -> Iterable[Standing]:
     return Standing.objects.filter(competition_id=competition_id, user_id__in=user_ids)
-
-
-def _set_synced(standing: Standing, totals: Totals) -> None:
-    standing.synced_steps = totals.steps
-    standing.synced_distance_mm = totals.distance_mm
-    standing.synced_energy_cal = totals.energy_cal
-    standing.synced_active_seconds = totals.active_seconds
-
-
-def _set_reported(standing: Standing, totals: Totals) -> None:
-    standing.reported_steps = totals.steps
-    standing.reported_distance_mm = totals.distance_mm
-    standing.reported_energy_cal = totals.energy_cal
-    standing.reported_active_seconds = totals.active_seconds
 
 
 def _rescore(standing: Standing, now: datetime) -> None:
@@ -182,12 +293,17 @@ def _rescore(standing: Standing, now: datetime) -> None:
 
 def _count(standing: Standing) -> int:
     """Sets the totals that the rules count, and says their score with its correction."""
-    competition = standing.competition
-    counted = counted_totals(competition.score_source, standing.synced, standing.reported)
+    counted, score = _counted(standing.competition, standing.synced, standing.reported, standing.adjustment_points)
     standing.steps, standing.distance_mm = counted.steps, counted.distance_mm
     standing.energy_cal, standing.active_seconds = counted.energy_cal, counted.active_seconds
+    return score
+
+
+def _counted(competition: Competition, synced: Totals, reported: Totals, adjustment: int) -> tuple[Totals, int]:
+    """The totals that the rules count, and their score with its correction."""
+    counted = counted_totals(competition.score_source, synced, reported)
     points = score_of(counted, competition.metric, competition.weights)
-    return adjusted_score(points, standing.adjustment_points)
+    return counted, adjusted_score(points, adjustment)
 
 
 def _save(standings: Sequence[Standing], now: datetime) -> None:
@@ -210,8 +326,11 @@ def _save(standings: Sequence[Standing], now: datetime) -> None:
 def _next_versions(competition_ids: Iterable[UUID], now: datetime) -> dict[UUID, int]:
     """Locks these boards until the commit, in the order of their ids, so that two writers never wait for each other."""
     ids = sorted(competition_ids)
-    list(Board.objects.select_for_update(no_key=True).filter(competition_id__in=ids).order_by("competition_id"))
     with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM leaderboards_board WHERE competition_id = ANY(%s) ORDER BY competition_id FOR NO KEY UPDATE",
+            [ids],
+        )
         cursor.execute(
             "UPDATE leaderboards_board SET version = version + 1, updated_at = %s"
             " WHERE competition_id = ANY(%s) RETURNING competition_id, version",

@@ -79,11 +79,7 @@ def statistics_of(user_id: UUID) -> dict[str, Any]:
 
 @receiver([activity_stored, prizes_settled])
 def forget_statistics(user_ids: Any, **_: Any) -> None:
-    def forget() -> None:
-        for user_id in user_ids:
-            _statistics.forget(user_id)
-
-    transaction.on_commit(forget)
+    transaction.on_commit(lambda: _statistics.forget(user_ids))
 
 
 class RegisterView(LocalAccountsView):

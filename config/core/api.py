@@ -28,6 +28,18 @@ class APIView(views.APIView):
         self.check_permissions(request)
 
 
+def envelope(
+    data: Any = None, *, message: str | None = None, beside: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """``{"success": true, "data": ..., "message": "..."}``; ``beside`` adds keys next to ``data``."""
+    body: dict[str, Any] = {"success": True}
+    if data is not None:
+        body["data"] = data
+    if message is not None:
+        body["message"] = message
+    return body | dict(beside or {})
+
+
 def success(
     data: Any = None,
     *,
@@ -35,13 +47,7 @@ def success(
     status: int = 200,
     beside: Mapping[str, Any] | None = None,
 ) -> Response:
-    """``{"success": true, "data": ..., "message": "..."}``; ``beside`` adds keys next to ``data``."""
-    body: dict[str, Any] = {"success": True}
-    if data is not None:
-        body["data"] = data
-    if message is not None:
-        body["message"] = message
-    return Response(body | dict(beside or {}), status=status)
+    return Response(envelope(data, message=message, beside=beside), status=status)
 
 
 def plain_text(value: str) -> None:
@@ -66,8 +72,13 @@ def query_of(request: Request, serializer: type[serializers.Serializer[Any]]) ->
 
 
 def body_of(request: Request, serializer: type[serializers.Serializer[Any]], **options: Any) -> dict[str, Any]:
-    """The body, checked. Raises a validation error that names the field."""
-    parsed = serializer(data=request.data, **options)
+    """The request's body, checked. Raises a validation error that names the field."""
+    return checked(serializer, request.data, **options)
+
+
+def checked(serializer: type[serializers.Serializer[Any]], body: Any, **options: Any) -> dict[str, Any]:
+    """The same without a request."""
+    parsed = serializer(data=body, **options)
     parsed.is_valid(raise_exception=True)
     return dict(parsed.validated_data)
 

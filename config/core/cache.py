@@ -6,7 +6,7 @@ computed, so a reader who computed from the state before a write stores under th
 Where Redis is out the value is simply computed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,7 +14,16 @@ from typing import Any, cast
 from django.core.cache import cache
 
 from config.core.metrics import CACHE_READS
-from config.core.redis import RedisError
+from config.core.redis import RedisError, Script
+
+_move_on = Script(
+    """
+    for _, generation in ipairs(KEYS) do
+        redis.call('INCR', generation)
+        redis.call('EXPIRE', generation, ARGV[1])
+    end
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +60,11 @@ class ForgettableCached(Cached):
             return compute()
         return super().get(f"{key}:{generation}", compute)
 
-    def forget(self, key: object) -> None:
-        """After the commit that changed it. The generation outlives every value stored under an older one."""
-        client = cast("Any", cache).client
-        generation = client.make_key(self._generation(key))
-        with suppress(RedisError), client.get_client(write=True).pipeline() as pipe:
-            pipe.incr(generation)
-            pipe.expire(generation, self.ttl_seconds * 2)
-            pipe.execute()
+    def forget(self, keys: Iterable[object]) -> None:
+        """After the commit that changed them. A generation outlives every value stored under an older one."""
+        make_key = cast("Any", cache).client.make_key
+        with suppress(RedisError):
+            _move_on([make_key(self._generation(key)) for key in keys], [self.ttl_seconds * 2])
 
     def _generation(self, key: object) -> str:
         return f"{self.name}:{key}:generation"

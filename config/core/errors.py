@@ -243,4 +243,9 @@ def reading(view: View) -> View:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return error_response(request, _with_status(500, "Something went wrong on our side; it has been noted."))
+    return error_response(request, failure())
+
+
+def failure() -> Refusal:
+    """What nobody foresaw, to whoever met it."""
+    return _with_status(500, "Something went wrong on our side; it has been noted.")

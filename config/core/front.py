@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, Protocol
@@ -26,9 +27,11 @@ from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
+from django.utils import timezone
+from rest_framework.exceptions import ParseError
 
-from config.core.errors import Refusal, as_refusal, error_body, error_headers
-from config.core.json import dump_json
+from config.core.errors import Refusal, as_refusal, error_body, error_headers, failure
+from config.core.json import UnreadableJSON, dump_json, load_json
 from config.core.limits import Blocks
 from config.core.middleware import SECURITY_HEADERS
 from config.core.request import address_block, client_address, note_counted, request_id_of
@@ -40,13 +43,24 @@ Send = Callable[[Any], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 SLOW_SECONDS = 5.0
+MOST_BODY_BYTES = 64 * 1024
 _JSON = [(b"content-type", b"application/json")]
 
 log = structlog.get_logger(__name__)
 
 
+class Service(Protocol):
+    """``subject`` is what their requests are counted against."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def key_id(self) -> UUID: ...
+
+
 class Caller(Protocol):
-    """``expires_at`` in seconds since 1970; ``subject`` is what their requests are counted against."""
+    """A person, until ``expires_at`` in seconds since 1970."""
 
     @property
     def subject(self) -> str: ...
@@ -65,6 +79,7 @@ class Call:
     what: Any
     headers: dict[bytes, bytes]
     caller: Caller | None
+    service: Service | None
     scope: Scope
     receive: Receive
     request_id: str
@@ -88,7 +103,8 @@ class Answer:
 class Endpoint:
     """``read`` makes of a path's groups and the query what is asked, or None for what only Django understands;
     ``answer`` answers, raises a Refusal, or returns None to leave it to Django after all. ``view`` is the Django view
-    of the same address, by the name that its metrics have. Strangers are Django's too, unless it is ``anonymous``."""
+    of the same address, by the name that its metrics have. Strangers are Django's too, unless it is ``anonymous``, and
+    so are ``services`` with a key, unless it takes them."""
 
     method: str
     path: re.Pattern[str]
@@ -96,20 +112,27 @@ class Endpoint:
     read: Callable[[tuple[str, ...], dict[str, str]], Any]
     answer: Callable[[Call], Awaitable[Answer | None]]
     anonymous: bool = False
+    services: bool = False
+
+
+class ClientGone(Exception):
+    """The caller went away before they had said what they want."""
 
 
 class Front:
-    """``recognise`` says whose token this is, None for nobody's."""
+    """``recognise`` says whose token this is, ``recognise_service`` whose key; None for nobody's."""
 
     def __init__(
         self,
         django: Callable[..., Awaitable[None]],
         endpoints: Sequence[Endpoint],
         recognise: Callable[[str], Awaitable[Caller | None]],
+        recognise_service: Callable[[str], Awaitable[Service | None]],
     ) -> None:
         self._django = django
         self._endpoints = endpoints
         self._recognise = recognise
+        self._recognise_service = recognise_service
         self._blocks = Blocks("request")
         self._tally = Tally()
         self._asked = lru_cache(maxsize=4096)(self._read)
@@ -122,19 +145,19 @@ class Front:
         began = time.perf_counter()
         endpoint, what = asked
         headers = dict(scope["headers"])
-        call = Call(
-            what, headers, None, scope, receive, request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
-        )
+        request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
+        call = Call(what, headers, None, None, scope, receive, request_id)
         answer = None
         if len(headers) == len(scope["headers"]) and _is_our_host(headers.get(b"host", b"")):
             try:
                 answer = await self._answer(endpoint, call)
+            except ClientGone:
+                return
             except Exception as error:
                 refusal = as_refusal(error)
-                if refusal is not None:
-                    answer = _refused(refusal, call)
-                else:
-                    log.exception("front_failed", view=endpoint.view)
+                if refusal is None:
+                    log.exception("unexpected_error", method=endpoint.method, path=scope["path"])
+                answer = _refused(refusal or failure(), call)
         if answer is None:
             await self._django(scope, receive, send)
             return
@@ -159,9 +182,12 @@ class Front:
         scheme, _, token = call.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if token and scheme.lower() == "bearer":
             call.caller = await self._recognise(token.strip())
-        if call.caller is None and not endpoint.anonymous:
+        elif endpoint.services and b"x-api-key" in call.headers:
+            call.service = await self._recognise_service(call.headers[b"x-api-key"].decode("latin-1"))
+        known = call.caller or call.service
+        if known is None and not endpoint.anonymous:
             return None
-        subject = call.caller.subject if call.caller else f"address:{address_block(call.address())}"
+        subject = known.subject if known else f"address:{address_block(call.address())}"
         if not self._blocks.take(subject):
             await self._blocks.fetch(subject)
         note_counted(call.scope)
@@ -176,6 +202,41 @@ class Front:
                 what = endpoint.read(match.groups(), named) if len(named) == len(pairs) else None
                 return None if what is None else (endpoint, what)
         return None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A body, whose it is (a person's id or a key's), and when it arrived."""
+
+    caller_id: UUID
+    body: Any
+    at: datetime
+
+
+async def sent_by(call: Call) -> Sent | None:
+    """None for a body that Django had better read: large, in pieces, or not plain JSON. Raises ParseError."""
+    length = call.headers.get(b"content-length", b"")
+    media_type = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    plain = media_type == b"application/json" and b"content-encoding" not in call.headers
+    if not (plain and length.isdigit() and 0 < int(length) <= MOST_BODY_BYTES):
+        return None
+    body, more = b"", True
+    while more:
+        message = await call.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    try:
+        parsed = load_json(body)
+    except UnreadableJSON as error:
+        raise ParseError(str(error)) from error
+    caller_id = call.caller.person_id if call.caller else call.service.key_id if call.service else None
+    assert caller_id is not None
+    return Sent(caller_id, parsed, timezone.now())
+
+
+def json_answer(body: Any, allow: bytes) -> Answer:
+    return Answer(dump_json(body), 200, [*_JSON, (b"allow", allow)])
 
 
 async def _stream(pieces: AsyncGenerator[bytes], send: Send) -> None:
@@ -193,7 +254,7 @@ async def _stream(pieces: AsyncGenerator[bytes], send: Send) -> None:
 
 def _refused(refusal: Refusal, call: Call) -> Answer:
     status = int(refusal.status)
-    log.info("request", method="GET", path=call.scope["path"], status=status, request_id=call.request_id)
+    log.info("request", method=call.scope["method"], path=call.scope["path"], status=status, request_id=call.request_id)
     headers = [(name.lower().encode(), value.encode()) for name, value in error_headers(refusal).items()]
     return Answer(dump_json(error_body(refusal, call.request_id)), status, [*_JSON, *headers])
 

@@ -1,29 +1,34 @@
 """Boards, answered in front of Django: the plain page out of the hub's bytes, the same by long polling, and as a
-stream of events."""
+stream of events; and reports, which are committed together when they arrive together."""
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
 from django.utils.http import parse_etags
 
 from accounts.callers import recognise
+from accounts.queries import callers_by_id
 from accounts.tokens import InvalidToken
-from config.core.errors import Forbidden, NotFound, Unauthenticated
-from config.core.front import Answer, Call, Endpoint
+from config.core.api import envelope
+from config.core.errors import Forbidden, NotFound, Unauthenticated, as_refusal
+from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
+from config.core.gathering import Gatherer, one_per_loop
 from config.core.metrics import STREAMS
 from config.core.request import address_block
 from config.core.threads import in_thread
 from leaderboards.admission import admission, retry_after_ms
 from leaderboards.api.answers import BoardBytes, board_bytes
+from leaderboards.api.reports import UPDATED, read_report
 from leaderboards.frames import closing_frame
 from leaderboards.hub import hub
 from leaderboards.live import Shown, best_rows
+from leaderboards.services import Report, report_together
 from leaderboards.tickets import InvalidTicket, open_ticket
 from leaderboards.watching import (
     MOST_ROWS,
@@ -240,16 +245,63 @@ class _Room:
         STREAMS.dec()
 
 
+# --- Reports ---
+
+
+def take_reports(sent: Sequence[Sent]) -> list[dict[str, Any] | Exception]:
+    """Takes what several callers reported, in one transaction, and says what each is answered or why they are
+    refused."""
+    callers = callers_by_id({one.caller_id for one in sent})
+    outcomes: list[dict[str, Any] | Exception] = []
+    reports: dict[int, Report] = {}
+    for place, one in enumerate(sent):
+        try:
+            caller = callers.get(one.caller_id)
+            if caller is None:
+                raise Unauthenticated
+            reports[place] = read_report(caller, one.body, one.at)
+        except Exception as error:
+            if as_refusal(error) is None:
+                raise
+            outcomes.append(error)
+        else:
+            outcomes.append(envelope(message=UPDATED))
+    refusals = report_together(list(reports.values()))
+    for place, refusal in zip(reports, refusals, strict=True):
+        outcomes[place] = refusal or outcomes[place]
+    return outcomes
+
+
+_reports = one_per_loop(lambda: Gatherer(in_thread(take_reports)))
+
+
+async def answer_report(call: Call) -> Answer | None:
+    sent = await sent_by(call)
+    return None if sent is None else json_answer(await _reports().put(sent), b"POST, OPTIONS")
+
+
 endpoints = [
     Endpoint(
-        "GET", re.compile(rf"/api/v1/leaderboard/{_ID}/?"), "leaderboards.api.views.BoardView", read_page, answer_page
+        method="GET",
+        path=re.compile(rf"/api/v1/leaderboard/{_ID}/?"),
+        view="leaderboards.api.views.BoardView",
+        read=read_page,
+        answer=answer_page,
     ),
     Endpoint(
-        "GET",
-        re.compile(rf"/api/v1/leaderboard/{_ID}/stream/?"),
-        "leaderboards.api.views.StreamView",
-        read_stream,
-        answer_stream,
+        method="GET",
+        path=re.compile(rf"/api/v1/leaderboard/{_ID}/stream/?"),
+        view="leaderboards.api.views.StreamView",
+        read=read_stream,
+        answer=answer_stream,
         anonymous=True,
+    ),
+    Endpoint(
+        method="POST",
+        path=re.compile(r"/api/v1/leaderboard/update/?"),
+        view="leaderboards.api.views.ReportView",
+        read=lambda groups, query: () if not query else None,
+        answer=answer_report,
+        services=True,
     ),
 ]

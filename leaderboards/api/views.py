@@ -12,17 +12,17 @@ from rest_framework.response import Response
 
 from accounts.models import Scope, ServiceKey
 from accounts.paths import person_named
-from accounts.permissions import PersonOnly, PersonOrKey, caller, holds_scope
-from accounts.queries import access_person, person
+from accounts.permissions import PersonOnly, PersonOrKey, caller, caller_or_key
+from accounts.queries import access_person
 from accounts.tokens import Claims
 from competitions.api.serializers import CompetitionAnswer, StatusQuery
 from competitions.models import Competition
-from competitions.queries import competition
 from competitions.rules import Status
 from config.core.api import APIView, body_of, paginated, query_of, success, uuid_of
 from config.core.errors import Forbidden, Unauthenticated
 from leaderboards import queries, tickets
 from leaderboards.api.answers import board_bytes
+from leaderboards.api.reports import UPDATED, read_report
 from leaderboards.api.serializers import (
     BoardAnswer,
     BoardQuery,
@@ -36,7 +36,7 @@ from leaderboards.api.serializers import (
 from leaderboards.frames import snapshot_frame
 from leaderboards.models import Standing
 from leaderboards.services import report_totals
-from leaderboards.units import base_amounts, from_base
+from leaderboards.units import from_base
 
 
 class BoardView(APIView):
@@ -93,28 +93,9 @@ class ReportView(APIView):
     @extend_schema(request=ReportBody, responses={200: None})
     def post(self, request: Request) -> Response:
         """Reports somebody's totals so far: one's own, or anybody's with a key or as staff."""
-        body = body_of(request, ReportBody)
-        user_id = person_named(request, body["user_id"])
-        if not self._may_report_for(request, user_id):
-            raise Forbidden("You may only report your own totals.")
-        person(user_id)  # of a service or staff, who may name anybody: a 404 for nobody
-        report_totals(
-            competition=self._competition(request, body["competition_id"]),
-            user_id=user_id,
-            reported=base_amounts(body),
-            now=timezone.now(),
-        )
-        return success(message="Leaderboard updated.")
-
-    def _may_report_for(self, request: Request, user_id: Any) -> bool:
-        if holds_scope(request, Scope.SCORES_WRITE):
-            return True
-        return user_id == request.user.id or request.user.has_perm("leaderboards.change_standing")
-
-    def _competition(self, request: Request, competition_id: str) -> Competition:
-        if request.user.is_authenticated:
-            return queries.access_board(caller(request), uuid_of(competition_id))
-        return competition(uuid_of(competition_id))
+        report = read_report(caller_or_key(request), request.data, timezone.now())
+        report_totals(competition=report.competition, user_id=report.user_id, reported=report.reported, now=report.now)
+        return success(message=UPDATED)
 
 
 class TicketView(APIView):
