@@ -378,7 +378,8 @@ def test_a_gap_that_nobody_closes_is_said_until_there_is_a_board(open_page: Open
     scripted.expect(visit, lambda sent: sent[-1]["type"] == "resume")
     visit.page.clock.run_for(13_000)
     expect_link(visit, "Reconnecting…")
-    assert len(scripted.sockets) == 2
+    scripted.expect(visit, lambda _: len(scripted.sockets) == 2)
+    assert "version" not in scripted.query(), "the whole board is asked for"
     scripted.sockets[-1].send('{"type": "pong"}')
     visit.page.clock.run_for(1_000)
     expect_link(visit, "Reconnecting…")

@@ -134,9 +134,10 @@ function status(state, text) {
 function connect() {
   clearTimeout(retry);
   const { epoch, version } = board;
+  const from = behindSince ? {} : { epoch, version }; // where asking for the rest did not help, the whole is sent
   const url = new URL(`/ws/leaderboard/${page.dataset.board}`, location.href);
   url.protocol = url.protocol.replace('http', 'ws');
-  url.search = new URLSearchParams({ mode: 'delta', ticket: ticket.text, epoch, version });
+  url.search = new URLSearchParams({ mode: 'delta', ticket: ticket.text, ...from });
   socket = new WebSocket(url);
   presented = ticket;
   heardAt = pingedAt = Date.now();
@@ -206,7 +207,8 @@ function connectAtOnce() {
 }
 
 function reload() { // a reload without a server would leave an error page that never comes back
-  fetch(location.href, { method: 'HEAD', cache: 'no-store' }).then(() => location.reload(), () => closed(1006));
+  fetch(location.href, { method: 'HEAD', cache: 'no-store' })
+    .then(() => location.reload(), () => (socket ? drop() : closed(1006)));
 }
 
 addEventListener('online', connectAtOnce);
@@ -294,7 +296,7 @@ function tick() {
   if (Date.now() > ticket.renewAt && !stopped) renewInTime();
   // The status or the day has changed: the server knows the new words. Spread out, and only while it is there.
   if (Date.now() - loadedAt > Number(page.dataset.reloadIn) * seconds + spread && link.dataset.state === 'live') {
-    page.dataset.reloadIn = Infinity;
+    page.dataset.reloadIn = (Date.now() - loadedAt) / seconds + 60; // should it not succeed
     reload();
   }
 }
