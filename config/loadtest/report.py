@@ -89,7 +89,7 @@ def targets(requests: Row, sockets: Row | None, memory: Memory) -> list[Row]:
             {
                 "target": f"latency P{per_cent}",
                 "promised": f"{promised:g} ms",
-                "measured": _known(measured, "ms"),
+                "measured": _figure(measured) + (" ms" if measured is not None else ""),
                 "verdict": "not known" if measured is None else "met" if measured <= promised else "missed",
             }
         )
@@ -157,14 +157,15 @@ def notes(document: Row) -> list[str]:
 
 
 def request_rows_for_people(document: Row) -> list[Row]:
+    """Milliseconds, bare; so that a row fits eighty columns."""
     return [
         {
-            "requests": row["requests"],
+            "what": row["requests"],
             "due": row["due"],
             "errors": row["errors"],
-            "good a second": row["answered_per_second"],
-            **{name.upper(): _known(row["from_due_ms"][name], "ms") for name in ("p50", "p95", "p99", "max")},
-            "P99 from sending": _known(row["from_sending_ms"]["p99"], "ms"),
+            "good/s": row["answered_per_second"],
+            **{name.upper(): _figure(row["from_due_ms"][name]) for name in ("p50", "p95", "p99", "max")},
+            "P99 sent": _figure(row["from_sending_ms"]["p99"]),
         }
         for row in document["requests"]
     ]
@@ -243,11 +244,14 @@ def _spread(seconds: Sequence[float]) -> dict[str, float | None]:
     return {name: None if value is None else round(value * 1000, 2) for name, value in found.items()}
 
 
-def _known(value: float | None, unit: str) -> str:
+def _figure(value: float | None) -> str:
     if value is None:
         return "not known"
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _three(spread: dict[str, float | None]) -> str:
-    return ", ".join(f"{name.upper()} {_known(spread[name], 'ms')}" for name in ("p50", "p95", "p99"))
+    """The percentiles in one line."""
+    if spread["p50"] is None:
+        return "not known"
+    return ", ".join(f"{name.upper()} {_figure(spread[name])}" for name in ("p50", "p95", "p99")) + " ms"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import aiohttp
 import orjson
@@ -149,8 +150,7 @@ class Target:
             return _data(raw)
 
     async def _new_account(self) -> Account:
-        secret = secrets.token_urlsafe(16)
-        log_in = {"email": f"loadtest-{secret.lower()}@example.org", "password": secret}
+        log_in = {"email": f"loadtest-{uuid4().hex}@example.org", "password": secrets.token_urlsafe(16)}
         await self.call("POST", "/auth/register", None, {**log_in, "name": "Load test"})
         return Account(str((await self.call("POST", "/auth/token", None, log_in))["access"]))
 

@@ -79,7 +79,9 @@ class Command(BaseCommand):
 
     def _report(self, document: dict[str, Any]) -> None:
         tables = {
-            "Requests (latency from the moment they were due)": request_rows_for_people(document),
+            'Requests: milliseconds since they were due; "P99 sent": since they were sent': request_rows_for_people(
+                document
+            ),
             "Sockets": socket_rows_for_people(document),
             "Errors": document["errors"],
             "Targets": document["targets"],
