@@ -4,8 +4,8 @@ Latencies count from the moment at which a request was due. Refusals come back f
 latencies; what timed out or was never sent is both, with the time that it had waited in vain.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -121,19 +121,28 @@ def _sockets_verdict(sockets: Row | None) -> str:
     return f"not tried (--sockets {PROMISED_SOCKETS})"
 
 
-def timeline(samples: Iterable[Sample]) -> list[Row]:
-    """Second by second, by the moment at which requests came to their end."""
-    by_second: dict[int, list[Sample]] = {}
+def timeline(samples: Sequence[Sample]) -> list[Row]:
+    """Second by second: what was answered and what went wrong in it, and how long what was due in it waited."""
+    ended, due = _by_second(samples, _ended), _by_second(samples, lambda sample: sample.due)
+    last = max([*ended, *due], default=-1)
+    rows = []
+    for second in range(last + 1):
+        errors = sum(bool(sample.error) for sample in ended[second])
+        waits = [sample.done - sample.due for sample in due[second] if _waited(sample)]
+        rows.append({"second": second, "answered": len(ended[second]) - errors, "errors": errors, **_spread(waits)})
+    return rows
+
+
+def _by_second(samples: Iterable[Sample], moment: Callable[[Sample], float]) -> defaultdict[int, list[Sample]]:
+    grouped = defaultdict[int, list[Sample]](list)
     for sample in samples:
-        by_second.setdefault(int(sample.done), []).append(sample)
-    last = max(by_second, default=-1)
-    return [_second(second, by_second.get(second, [])) for second in range(last + 1)]
+        grouped[int(moment(sample))].append(sample)
+    return grouped
 
 
-def _second(second: int, samples: Sequence[Sample]) -> Row:
-    spread = _spread([sample.done - sample.due for sample in samples if _waited(sample)])
-    errors = sum(bool(sample.error) for sample in samples)
-    return {"second": second, "answered": len(samples) - errors, "errors": errors, **spread}
+def _ended(sample: Sample) -> float:
+    """What was never sent went wrong when it should have been, not all together at the end."""
+    return sample.due if sample.error == NEVER_SENT else sample.done
 
 
 def notes(document: Row) -> list[str]:

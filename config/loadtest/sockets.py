@@ -12,10 +12,10 @@ import aiohttp
 import orjson
 import uvloop
 
-from config.loadtest.plan import Plan
+from config.loadtest.plan import Action, Plan
 from config.loadtest.samples import Delivery, Sockets
 from config.loadtest.target import TIMEOUT_SECONDS, Account, Probe, client_session
-from config.loadtest.traffic import TIMED_OUT, note_lag
+from config.loadtest.traffic import TIMED_OUT, error_of, note_lag
 
 PROBE_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
@@ -110,17 +110,9 @@ class _Hall:
         while due < self.plan.seconds:
             await asyncio.sleep(self._until(due))
             due = max(due + PROBE_SECONDS, self._now())
-            body = account.walk()
-            delivery = Delivery(account.steps + self.probe.offset, float("inf"), self.watching)
+            delivery = Delivery(account.steps + 1 + self.probe.offset, float("inf"), self.watching)
             self.seen.deliveries.append(delivery)
-            try:
-                async with session.post(
-                    f"{self.address}/api/v1/fitness/sync", headers=account.headers, json=body
-                ) as answer:
-                    await answer.read()
-                error = "" if answer.status == 200 else str(answer.status)
-            except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-                error = type(failure).__name__
+            error = await error_of(session, f"{self.address}/api/v1/fitness/sync", account, Action.SYNCS)
             delivery.acknowledged = self._now()
             if error:
                 self.seen.probe_errors[error] += 1

@@ -34,7 +34,7 @@ async def drive(
                 arrival = await waiting.get()
                 account = accounts[arrival.user % len(accounts)]
                 sent = time.monotonic() - began
-                error = await _error_of(session, urls[arrival.action], account, arrival.action)
+                error = await error_of(session, urls[arrival.action], account, arrival.action)
                 done = time.monotonic() - began
                 traffic.samples.append(Sample(arrival.action, arrival.at, sent, done, error))
                 waiting.task_done()
@@ -56,7 +56,7 @@ async def drive(
     return traffic
 
 
-async def _error_of(session: aiohttp.ClientSession, url: str, account: Account, action: Action) -> str:
+async def error_of(session: aiohttp.ClientSession, url: str, account: Account, action: Action) -> str:
     """Sends it and reads the whole answer; what was wrong, or nothing."""
     syncs = action is Action.SYNCS
     try:

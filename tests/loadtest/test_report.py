@@ -117,6 +117,13 @@ def test_the_timeline_holds_every_second_and_every_request(traffic: Traffic) -> 
     assert seconds[0]["p50"] is None
 
 
+def test_a_second_shows_how_long_what_was_due_in_it_waited() -> None:
+    (first, second, third) = timeline([read(0.5, 1.7), Sample(Action.READS, 1.5, None, 9.0, NEVER_SENT)])
+    assert (first["answered"], first["p50"]) == (0, pytest.approx(1700))
+    assert (second["errors"], second["p50"]) == (1, pytest.approx(7500))
+    assert (third["answered"], third["p50"]) == (1, None)
+
+
 def test_a_reader_is_told_when_the_server_does_not_keep_up(plan: Plan, document: dict[str, Any]) -> None:
     slow = report_of(plan, Traffic([read(2, 0.1)]), None, Memory())
     assert "10 requests a second were due and 0 were answered well" in slow["notes"][0]
