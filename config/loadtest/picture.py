@@ -68,9 +68,9 @@ def _rates(seconds: Sequence[dict[str, Any]], plan: dict[str, Any], across: Call
     def up(value: float) -> float:
         return RATE_TOP + RATE_HEIGHT * (1 - value / ticks[-1])
 
-    parts = [_ramp(RATE_TOP, RATE_HEIGHT, plan, across), _text(LEFT, RATE_TOP - 10, "Good answers a second", "panel")]
+    parts = [_ramp(RATE_TOP, RATE_HEIGHT, plan, across), _text(LEFT, RATE_TOP - 10, "Answers a second", "panel")]
     parts += [line for tick in ticks for line in _grid(up(tick), f"{tick:,g}")]
-    labels = [(up(seconds[-2 if len(seconds) > 1 else -1]["answered"]), "answered", "rate")] if seconds else []
+    labels = [(up(seconds[-1]["answered"]), "good", "rate")] if seconds else []
     parts.append(_curve([(across(row["second"]), up(row["answered"])) for row in seconds], "rate"))
     if any(row["errors"] for row in seconds):
         parts.append(_curve([(across(row["second"]), up(row["errors"])) for row in seconds], "error"))
@@ -97,7 +97,9 @@ def _latencies(
         _ramp(LATENCY_TOP, LATENCY_HEIGHT, plan, across),
         _text(LEFT, LATENCY_TOP - 10, "Latency from the moment a request was due (dotted: promised)", "panel"),
     ]
-    parts += [line for tick in ticks for line in _grid(up(tick), f"{tick:,g} ms")]
+    parts += [
+        line for tick in ticks for line in _grid(up(tick), f"{tick:g} ms" if tick < 1000 else f"{tick / 1000:,g} s")
+    ]
     labels = []
     for name in names:
         parts.append(_level(up(promised[name]), f'class="promise" stroke="var(--{name})"'))

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,32 @@ from tests.flows.servers import ROOT, Phone, Server, free_port
 QUICK = ["--ramp-up", "1", "--duration", "3"]
 
 
-def run(address: str, *options: str) -> subprocess.CompletedProcess[str]:
+def started(address: str, *options: str) -> subprocess.Popen[str]:
+    """In a process group of its own, as a shell starts it."""
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "REDIS_URL": "redis://127.0.0.1:1/0"}
     command = [sys.executable, "manage.py", "loadtest", address, *QUICK, *options]
     environ = {**os.environ, **nowhere, "COLUMNS": "100"}
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    output, errors = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def run(address: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return ended(started(address, *options))
+
+
+def only_competition() -> Competition:
+    """Waits until the test has made its own and somebody has joined."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if made := Competition.objects.filter(participant_count__gte=2).first():
+            return made
+        time.sleep(0.05)
+    raise AssertionError("no competition was made")
 
 
 def test_what_a_server_holds_is_reported(
@@ -49,7 +72,21 @@ def test_what_a_server_holds_is_reported(
     assert "latency P95" in result.stdout
     assert "open sockets" in result.stdout
     assert drawn.read_text().startswith("<svg")
-    assert Competition.objects.get().status_at(Competition.objects.get().start_at) == Status.CANCELLED
+    competition = Competition.objects.get()
+    assert competition.status_at(competition.start_at) == Status.CANCELLED
+
+
+def test_a_test_that_is_stopped_leaves_no_competition_running(
+    transactional_db: None, run_server: Callable[..., Server]
+) -> None:
+    process = started(run_server("uvicorn").address, "--accounts", "2", "--users", "2", "--sockets", "2")
+    competition = only_competition()
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the test
+    result = ended(process)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.endswith("CommandError: Stopped; nothing is reported of half a test.\n")
+    competition.refresh_from_db()
+    assert competition.status_at(competition.start_at) == Status.CANCELLED
 
 
 @pytest.fixture
