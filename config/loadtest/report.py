@@ -4,13 +4,14 @@ Latencies count from the moment at which a request was due. Refusals come back f
 latencies; what timed out or was never sent is both, with the time that it had waited in vain.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from config.loadtest.plan import Plan
-from config.loadtest.samples import Delivery, Memory, Sample, Sockets, Traffic, percentile
+from config.loadtest.samples import Memory, Sample, Sockets, Traffic, delivery_of, percentile
 from config.loadtest.traffic import NEVER_SENT, TIMED_OUT
 
 PROMISED_MS = {50: 10.0, 95: 50.0, 99: 100.0}
@@ -198,29 +199,26 @@ def socket_rows_for_people(document: Row) -> list[Row]:
 
 
 def _sockets(plan: Plan, sockets: Sockets) -> Row:
-    followed = [sync for sync in sockets.deliveries if sync.watching]
-    expected = sum(sync.watching for sync in followed)
-    arrived = sum(len(sync.arrived) for sync in followed)
+    deliveries = [delivery_of(sync, sockets.watches) for sync in sockets.syncs]
+    expected = sum(sync.watching for sync in deliveries)
+    delays = [delay for sync in deliveries for delay in sync.delays]
+    reached_all = [max(sync.delays) for sync in deliveries if len(sync.delays) == sync.watching > 0]
     return {
         "asked": plan.sockets,
-        "opened": len(sockets.opened),
-        "open_at_end": sockets.open_at_end,
-        "connects_per_second": _rate(sockets.opened),
+        "opened": len(sockets.watches),
+        "open_at_end": sum(watch.closed == math.inf for watch in sockets.watches),
+        "connects_per_second": _rate([watch.opened for watch in sockets.watches]),
         "connect_ms": _spread(sockets.connects),
         "frames": sockets.frames,
         "frames_per_second": round(sockets.frames / plan.duration, 1),
         "frame_bytes": sockets.frame_bytes,
-        "probe_shown": sockets.probe_seen,
-        "probe_syncs": len(followed),
-        "delivered_per_cent": round(100 * arrived / expected, 2) if expected else None,
-        "delivery_ms": _spread([delay for sync in followed for delay in sync.delays]),
-        "last_socket_ms": _spread([max(sync.delays) for sync in followed if _reached_all(sync)]),
+        "probe_shown": any(watch.shown for watch in sockets.watches),
+        "probe_syncs": len(deliveries),
+        "delivered_per_cent": round(100 * len(delays) / expected, 2) if expected else None,
+        "delivery_ms": _spread(delays),
+        "last_socket_ms": _spread(reached_all),
         "closes": dict(sockets.closes),
     }
-
-
-def _reached_all(sync: Delivery) -> bool:
-    return len(sync.arrived) >= sync.watching
 
 
 def _rate(moments: Sequence[float]) -> float | None:

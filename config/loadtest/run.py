@@ -1,7 +1,9 @@
 """A whole load test: prepare, press, tidy up, report."""
 
 import asyncio
+import math
 import multiprocessing
+import os
 import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -17,12 +19,15 @@ from config.core.console import progress
 from config.loadtest.plan import Plan, arrivals
 from config.loadtest.report import PROMISED_MS, report_of
 from config.loadtest.samples import Memory, Sockets
-from config.loadtest.sockets import SETTLE_SECONDS, hold_sockets
+from config.loadtest.sockets import SETTLE_SECONDS, Share, hold_sockets
 from config.loadtest.target import Account, CannotTest, Probe, Target, client_session, read_tokens
 from config.loadtest.traffic import drive
 
 STARTS_WITHIN = 3.0
-"""Seconds that the process of the sockets gets to start, before the first request is due."""
+"""Seconds that the processes of the sockets get to start, before the first request is due."""
+
+SOCKETS_OF_A_PROCESS = 2500
+"""More than these get another process, where there is a core for it: one takes some 30,000 frames a second."""
 
 SPARE_FILES = 100
 
@@ -93,13 +98,19 @@ async def _press(target: Target, board: str, accounts: list[Account], plan: Plan
 async def _sockets(
     address: str, board: str, accounts: list[Account], probe: Probe, plan: Plan, began: float
 ) -> Sockets | None:
-    """In a process of their own; the clock of time.monotonic() is the machine's, so both count from one moment."""
+    """In processes of their own; the clock of time.monotonic() is the machine's, so all count from one moment."""
     if not plan.sockets:
         return None
+    spare_cores = max(1, (os.cpu_count() or 1) - 1)
+    number = min(spare_cores, math.ceil(plan.sockets / SOCKETS_OF_A_PROCESS))
     # Spawned, because a copy of a running event loop is of no use to anybody.
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn")) as pool:
         hold = partial(hold_sockets, address, board, plan, accounts, probe, began)
-        return await asyncio.get_running_loop().run_in_executor(pool, hold)
+        loop = asyncio.get_running_loop()
+        seen = await asyncio.gather(
+            *(loop.run_in_executor(pool, hold, Share(first, number)) for first in range(number))
+        )
+    return sum(seen, start=Sockets())
 
 
 async def _memory_at_rest(target: Target) -> Memory:
@@ -110,11 +121,9 @@ async def _memory_at_rest(target: Target) -> Memory:
 
 
 async def _show_progress(began: float, plan: Plan) -> None:
-    seconds = int(plan.seconds + (SETTLE_SECONDS if plan.sockets else 0))
+    seconds = math.ceil(plan.seconds + (SETTLE_SECONDS if plan.sockets else 0))
     for second in progress(range(seconds), doing="Pressing (seconds)", total=seconds):
         await asyncio.sleep(max(0.0, began + second + 1 - time.monotonic()))
-        if second >= plan.seconds:
-            return
 
 
 def _allow_open_files(needed: int) -> None:

@@ -1,36 +1,44 @@
 """The watchers: sockets that stay open, and a probe whose syncs are followed to each of them.
 
-They have a process of their own, so that receiving frames does not delay requests.
+They have processes of their own, so that receiving frames does not delay requests.
 """
 
 import asyncio
 import contextlib
 import time
 from functools import lru_cache
+from typing import NamedTuple
 
 import aiohttp
 import orjson
 import uvloop
 
 from config.loadtest.plan import Action, Plan
-from config.loadtest.samples import Delivery, Sockets
+from config.loadtest.samples import Sockets, Sync, Watch
 from config.loadtest.target import TIMEOUT_SECONDS, Account, Probe, client_session
 from config.loadtest.traffic import TIMED_OUT, error_of, note_lag
 
 PROBE_SECONDS = 0.5
 SETTLE_SECONDS = 5.0
-"""What the last syncs of the probe get to arrive everywhere."""
+"""What the last syncs of the probe get to arrive everywhere, after the end."""
+
+
+class Share(NamedTuple):
+    """Which of all sockets a process holds: every ``of``-th from ``first`` on. The first process has the probe, too."""
+
+    first: int
+    of: int
 
 
 def hold_sockets(
-    address: str, competition_id: str, plan: Plan, accounts: list[Account], probe: Probe, began: float
+    address: str, competition_id: str, plan: Plan, accounts: list[Account], probe: Probe, began: float, share: Share
 ) -> Sockets:
-    """Opens ``plan.sockets`` during the ramp-up and holds them to the end. Blocks; meant for a process of its own."""
-    return uvloop.run(_Hall(address, competition_id, plan, accounts, probe, began).run())
+    """Opens sockets evenly during the ramp-up and holds them to the end. Blocks; meant for a process of its own."""
+    return uvloop.run(_Hall(address, competition_id, plan, accounts, probe, began).run(share))
 
 
 class _Hall:
-    """All watchers of one test, and what they saw."""
+    """The watchers of one process, and what they saw."""
 
     def __init__(
         self, address: str, competition_id: str, plan: Plan, accounts: list[Account], probe: Probe, began: float
@@ -38,16 +46,17 @@ class _Hall:
         self.address, self.plan, self.accounts, self.probe, self.began = address, plan, accounts, probe, began
         self.board_url = f"{address}/ws/leaderboard/{competition_id}"
         self.seen = Sockets()
-        self.watching = 0
         self.ending = False
 
-    async def run(self) -> Sockets:
+    async def run(self, share: Share) -> Sockets:
         lagging = asyncio.create_task(note_lag(self.seen.lags))
         async with client_session(0) as session:
-            watchers = [asyncio.create_task(self._watch(session, number)) for number in range(self.plan.sockets)]
-            await self._send_probes(session)
-            await self._settle()
-            self.seen.open_at_end, self.ending = self.watching, True
+            numbers = range(share.first, self.plan.sockets, share.of)
+            watchers = [asyncio.create_task(self._watch(session, number)) for number in numbers]
+            if share.first == 0:
+                await self._send_probes(session)
+            await asyncio.sleep(self._until(self.plan.seconds + SETTLE_SECONDS))
+            self.ending = True
             lagging.cancel()
             for task in watchers:
                 task.cancel()
@@ -76,33 +85,28 @@ class _Hall:
         if first.type is not aiohttp.WSMsgType.TEXT:
             self.seen.refusals[str(socket.close_code)] += 1
             return
-        now = self._now()
-        self.seen.opened.append(now)
-        self.seen.connects.append(now - due)
-        self.watching += 1
+        watch = Watch(self._now())
+        self.seen.watches.append(watch)
+        self.seen.connects.append(watch.opened - due)
+        self._note(watch, watch.opened, first.data)
         try:
-            await self._receive(socket, first.data)
+            async for message in socket:
+                now = self._now()
+                if now > self.plan.ramp_up:
+                    self.seen.frames += 1
+                    self.seen.frame_bytes += len(message.data)
+                self._note(watch, now, message.data)
         finally:
-            self.watching -= 1
             if not self.ending:
+                watch.closed = self._now()
                 self.seen.closes[str(socket.close_code)] += 1
             with contextlib.suppress(TimeoutError, aiohttp.ClientError):
                 await socket.close()
 
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse[bool], first: bytes) -> None:
-        user_id, deliveries = self.probe.user_id, self.seen.deliveries
-        shown = _steps_shown(first, user_id)
-        arrived = len(deliveries)  # what it shows is older than this socket
-        self.seen.probe_seen |= shown is not None
-        async for message in socket:
-            now = self._now()
-            if now > self.plan.ramp_up:
-                self.seen.frames += 1
-                self.seen.frame_bytes += len(message.data)
-            shown = _steps_shown(message.data, user_id)
-            while shown is not None and arrived < len(deliveries) and deliveries[arrived].steps <= shown:
-                deliveries[arrived].arrived.append(now)
-                arrived += 1
+    def _note(self, watch: Watch, moment: float, frame: bytes) -> None:
+        steps = _steps_shown(frame, self.probe.user_id)
+        if steps is not None and (not watch.shown or steps > watch.shown[-1][1]):
+            watch.shown.append((moment, steps))
 
     async def _send_probes(self, session: aiohttp.ClientSession) -> None:
         """A sync every half second from the end of the ramp-up on, each followed on its own."""
@@ -110,19 +114,12 @@ class _Hall:
         while due < self.plan.seconds:
             await asyncio.sleep(self._until(due))
             due = max(due + PROBE_SECONDS, self._now())
-            delivery = Delivery(account.steps + 1 + self.probe.offset, float("inf"), self.watching)
-            self.seen.deliveries.append(delivery)
+            sent = self._now()
             error = await error_of(session, f"{self.address}/api/v1/fitness/sync", account, Action.SYNCS)
-            delivery.acknowledged = self._now()
             if error:
                 self.seen.probe_errors[error] += 1
-                delivery.watching = 0
-
-    async def _settle(self) -> None:
-        await asyncio.sleep(self._until(self.plan.seconds))
-        last = self._now() + SETTLE_SECONDS
-        while self._now() < last and any(len(sync.arrived) < sync.watching for sync in self.seen.deliveries):
-            await asyncio.sleep(0.1)
+            else:
+                self.seen.syncs.append(Sync(account.steps + self.probe.offset, sent, self._now()))
 
     def _now(self) -> float:
         return time.monotonic() - self.began

@@ -1,12 +1,13 @@
 """Runs that were never made, with figures that one can work out by hand."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from config.loadtest.plan import Action, Plan
 from config.loadtest.report import report_of
-from config.loadtest.samples import Delivery, Memory, Sample, Sockets, Traffic
+from config.loadtest.samples import Memory, Sample, Sockets, Sync, Traffic, Watch
 
 
 @pytest.fixture
@@ -38,22 +39,23 @@ def traffic() -> Traffic:
 
 @pytest.fixture
 def sockets() -> Sockets:
-    """Three that opened in a second, and two syncs of which one did not reach the last."""
-    deliveries = [Delivery(1, 2.0, 3, [2.1, 2.2, 2.3]), Delivery(2, 3.0, 3, [3.1, 3.2])]
+    """Three that opened in a second, and two syncs of which one did not reach the last, as that had closed."""
     return Sockets(
         connects=[0.02, 0.03, 0.04],
-        opened=[0.0, 0.5, 1.0],
-        open_at_end=2,
+        watches=[
+            Watch(0.0, shown=[(0.0, 7), (2.1, 8), (3.1, 9)]),
+            Watch(0.5, shown=[(0.5, 7), (2.2, 8), (3.2, 9)]),
+            Watch(1.0, closed=3.05, shown=[(1.0, 7), (2.3, 8)]),
+        ],
         frames=50,
         frame_bytes=5000,
-        deliveries=deliveries,
-        probe_seen=True,
+        syncs=[Sync(8, sent=1.9, acknowledged=2.0), Sync(9, sent=2.9, acknowledged=3.0)],
+        closes=Counter({"1006": 1}),
     )
 
 
 @pytest.fixture
 def document(plan: Plan, traffic: Traffic, sockets: Sockets) -> dict[str, Any]:
-    sockets.closes["1006"] += 1
     memory = Memory(at_rest=100 * 2**20, under_load=150 * 2**20)
     return {
         "target": "https://steps.example.org",

@@ -6,7 +6,7 @@ import pytest
 
 from config.loadtest.plan import Action, Plan
 from config.loadtest.report import report_of, request_row, request_rows_for_people, socket_rows_for_people, timeline
-from config.loadtest.samples import Memory, Sample, Sockets, Traffic
+from config.loadtest.samples import Memory, Sample, Sockets, Traffic, Watch
 from config.loadtest.traffic import NEVER_SENT, TIMED_OUT
 
 
@@ -59,6 +59,7 @@ def test_errors_are_counted_by_place_and_kind_and_explained(plan: Plan, sockets:
     assert [(row["where"], row["what"], row["count"]) for row in found] == [
         ("sockets refused", "4429", 7),
         ("reads", "429", 2),
+        ("sockets closed", "1006", 1),
     ]
     assert found[1]["meaning"] == "rate limited: raise RATE_LIMIT or use more accounts"
 
@@ -77,7 +78,12 @@ def test_promises_are_met_or_missed_by_what_was_measured(document: dict[str, Any
 @pytest.mark.parametrize(("open_at_end", "verdict"), [(10_000, "met"), (9_999, "missed")])
 def test_ten_thousand_sockets_are_met_when_all_stayed_open(open_at_end: int, verdict: str, plan: Plan) -> None:
     ten_thousand = Plan(**{**vars(plan), "sockets": 10_000})
-    document = report_of(ten_thousand, Traffic(), Sockets(open_at_end=open_at_end), Memory(unknown="no one knows"))
+    document = report_of(
+        ten_thousand,
+        Traffic(),
+        Sockets(watches=[Watch(0.0) for _ in range(open_at_end)]),
+        Memory(unknown="no one knows"),
+    )
     assert verdicts(document)["open sockets"] == verdict
 
 
@@ -102,12 +108,6 @@ def test_delivery_is_to_every_socket_and_to_the_last(document: dict[str, Any]) -
     assert sockets["delivered_per_cent"] == 83.33
     assert sockets["delivery_ms"]["max"] == pytest.approx(300)
     assert sockets["last_socket_ms"]["p50"] == pytest.approx(300)  # only of the sync that reached all
-
-
-def test_a_sync_that_failed_is_not_followed(plan: Plan, sockets: Sockets) -> None:
-    sockets.deliveries[0].watching = 0
-    found = report_of(plan, Traffic(), sockets, Memory())["sockets"]
-    assert (found["probe_syncs"], found["delivered_per_cent"]) == (1, 66.67)
 
 
 def test_the_timeline_holds_every_second_and_every_request(traffic: Traffic) -> None:
@@ -137,7 +137,8 @@ def test_a_reader_is_told_when_the_tester_was_too_slow_itself(plan: Plan, traffi
 
 
 def test_a_reader_is_told_when_frames_do_not_show_the_probe(plan: Plan, traffic: Traffic, sockets: Sockets) -> None:
-    sockets.probe_seen = False
+    for watch in sockets.watches:
+        watch.shown.clear()
     (note,) = report_of(plan, traffic, sockets, Memory())["notes"]
     assert note.startswith("Delivery is not known")
 
