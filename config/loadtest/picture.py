@@ -41,7 +41,7 @@ def picture_of(document: dict[str, Any]) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="var(--paper)"/>',
         _text(LEFT, 34, f"Load test of {document['target']}", "title"),
         _text(LEFT, 56, _summary(plan, whole, document["sockets"])),
-        *_rates(seconds, plan, across),
+        *_rates(seconds, whole["due_per_second"], plan, across),
         *_latencies(seconds, document["targets_ms"], plan, across),
         *_time_axis(last, across),
         "</svg>",
@@ -52,7 +52,7 @@ def picture_of(document: dict[str, Any]) -> str:
 def _summary(plan: dict[str, Any], whole: dict[str, Any], sockets: dict[str, Any] | None) -> str:
     said = [
         f"{plan['users']:,} users",
-        f"{plan['offered_per_second']:,g} requests a second due",
+        f"{whole['due_per_second']:,g} requests a second due",
         f"{whole['answered_per_second']:,g} answered",
         f"{whole['error_per_cent']:g} % errors",
     ]
@@ -61,8 +61,10 @@ def _summary(plan: dict[str, Any], whole: dict[str, Any], sockets: dict[str, Any
     return " · ".join(said)
 
 
-def _rates(seconds: Sequence[dict[str, Any]], plan: dict[str, Any], across: Callable[[float], float]) -> list[str]:
-    most = max([plan["offered_per_second"], *(row["answered"] + row["errors"] for row in seconds)])
+def _rates(
+    seconds: Sequence[dict[str, Any]], due: float, plan: dict[str, Any], across: Callable[[float], float]
+) -> list[str]:
+    most = max([due, *(row["answered"] + row["errors"] for row in seconds)])
     ticks = linear_ticks(most)
 
     def up(value: float) -> float:

@@ -51,7 +51,7 @@ def report_of(plan: Plan, traffic: Traffic, sockets: Sockets | None, memory: Mem
     ]
     socket_figures = _sockets(plan, sockets) if sockets else None
     document = {
-        "plan": {**asdict(plan), "offered_per_second": round(plan.per_second, 1)},
+        "plan": asdict(plan),
         "requests": requests,
         "errors": _errors(traffic, sockets),
         "sockets": socket_figures,
@@ -75,6 +75,7 @@ def request_row(name: str, samples: Sequence[Sample], plan: Plan) -> Row:
         "due": len(samples),
         "errors": errors,
         "error_per_cent": round(100 * errors / len(samples), 2) if samples else 0.0,
+        "due_per_second": round(len(settled) / plan.duration, 1),
         "answered_per_second": round(answered / plan.duration, 1),
         "from_due_ms": from_due,
         "from_sending_ms": _spread(sent),
@@ -149,10 +150,10 @@ def _ended(sample: Sample) -> float:
 def notes(document: Row) -> list[str]:
     """What a reader of the figures must know."""
     said = []
-    offered, answered = document["plan"]["offered_per_second"], document["requests"][0]["answered_per_second"]
-    if answered < KEEPS_UP * offered:
+    due, answered = document["requests"][0]["due_per_second"], document["requests"][0]["answered_per_second"]
+    if answered < KEEPS_UP * due:
         said.append(
-            f"{offered:,.0f} requests a second were due and {answered:,.0f} were answered well: where it does not "
+            f"{due:,.0f} requests a second were due and {answered:,.0f} were answered well: where it does not "
             "keep up, latency grows as long as the test lasts."
         )
     late = document["tester_late_ms"]["p99"]
