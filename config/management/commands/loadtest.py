@@ -79,9 +79,7 @@ class Command(BaseCommand):
 
     def _report(self, document: dict[str, Any]) -> None:
         tables = {
-            'Requests: milliseconds since they were due; "P99 sent": since they were sent': request_rows_for_people(
-                document
-            ),
+            "Requests: milliseconds since they were due, or sent": request_rows_for_people(document),
             "Sockets": socket_rows_for_people(document),
             "Errors": document["errors"],
             "Targets": document["targets"],
