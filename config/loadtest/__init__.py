@@ -1,0 +1,1 @@
+"""`manage.py loadtest`: what a deployment holds, measured from outside by HTTP and sockets alone."""
