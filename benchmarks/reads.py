@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,12 +44,12 @@ def measure(stage: Stage) -> None:
     path = f"/api/v1/leaderboard/{crowd.competitions[0]}?limit=100"
     expected = _shipped(stage, path, tokens)
     stage.report.notes.append(
-        f"Reads: limit=100, {len(expected):,} bytes of body from every HTTP rival, checked before each row; 64 connections"
-        " of one wrk thread on a core of its own; the server alone on the other, its engines on either."
+        f"Reads: limit=100, {len(expected):,} bytes of body from every HTTP rival, checked before each row; 64"
+        " connections of one wrk thread on a core of its own; the server on the other, its engines on either."
     )
     for key, command in {"reads.drf_uvicorn": (*UVICORN, DRF), "reads.drf_daphne": (*DAPHNE, DRF)}.items():
-        _take(stage, key, lambda command=command: _rival(stage, command, path, tokens[0], expected))
-    _take(stage, "reads.nginx", lambda: _nginx(stage, expected, tokens[0]))
+        _take(stage, key, partial(_rival, stage, command, path, tokens[0], expected))
+    _take(stage, "reads.nginx", partial(_nginx, stage, expected, tokens[0]))
     _zrevrange(stage)
 
 
@@ -66,19 +67,24 @@ def _shipped(stage: Stage, path: str, tokens: list[str]) -> bytes:
         answer = fetch(server.port, path, token=tokens[0])
         if answer.status != 200:
             raise BenchError(f"The server answers {answer.status} to {path}: {answer.body[:500]!r}")
-        _take(stage, "reads.snapshot", lambda: _loaded(stage, server, path, {"Authorization": f"Bearer {tokens[0]}"}))
+        _take(stage, "reads.snapshot", partial(_loaded, stage, server, path, {"Authorization": f"Bearer {tokens[0]}"}))
         listed = stage.folder / "readers.txt"
         listed.write_text("\n".join(tokens) + "\n")
-        _take(stage, "reads.people", lambda: _loaded(stage, server, path, {}, "tokens.lua", TOKENS=str(listed)))
-        _take(stage, "reads.unchanged", lambda: _unchanged(stage, server, path, tokens[0], answer))
+        _take(stage, "reads.people", partial(_loaded, stage, server, path, {}, "tokens.lua", {"TOKENS": str(listed)}))
+        _take(stage, "reads.unchanged", partial(_unchanged, stage, server, path, tokens[0], answer))
     return answer.body
 
 
 def _loaded(
-    stage: Stage, server: Server, path: str, headers: dict[str, str], script: str = "report.lua", **environ: str
+    stage: Stage,
+    server: Server,
+    path: str,
+    headers: Mapping[str, str],
+    script: str = "report.lua",
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[float, str]:
     seconds = stage.seconds(SECONDS)
-    found = load(stage, server, path, seconds=seconds, headers=headers, script=script, **environ)
+    found = load(stage, server, path, seconds=seconds, headers=headers, script=script, environ=environ)
     return found.per_second, found.note
 
 
@@ -175,7 +181,7 @@ def _zrevrange(stage: Stage) -> None:
     try:
         with moved_to_core(pid, stage.server_core):
             for key, way in ways.items():
-                _take(stage, key, lambda way=way: _redis_benchmark(stage, way, pid))
+                _take(stage, key, partial(_redis_benchmark, stage, way, pid))
     finally:
         client.config_set("port", 0)
         client.delete(KEY)

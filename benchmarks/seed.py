@@ -6,6 +6,7 @@ The rows are those that joining and syncing would have left: everybody's score i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -60,8 +61,8 @@ class Crowd:
 @transaction.atomic
 def seed_crowd(*, people: int, competitions: int = 1) -> Crowd:
     now = datetime.now(UTC)
-    common = {"now": now, "then": now - timedelta(days=1), "yesterday": (now - timedelta(days=1)).date()}
-    common |= {"people": people, "most": MOST_STEPS}
+    then = now - timedelta(days=1)
+    common: dict[str, Any] = {"now": now, "then": then, "yesterday": then.date(), "people": people, "most": MOST_STEPS}
     with connection.cursor() as cursor:
         made = f"WITH made AS ({_PEOPLE}) SELECT id, row_number() OVER () AS n FROM made"  # noqa: S608 - constants
         cursor.execute(f"CREATE TEMPORARY TABLE crowd ON COMMIT DROP AS {made}", common)

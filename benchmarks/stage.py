@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import django
 
@@ -118,7 +117,7 @@ def _production(folder: Path, postgres: Postgres, valkey: Valkey) -> dict[str, s
 
 def _take_file_descriptors() -> None:
     """Ten thousand sockets need as many descriptors on both sides; children inherit what may be had."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     wanted = max(hard, 65_536)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
@@ -166,12 +165,19 @@ def moved_to_core(pid: int, core: int) -> Iterator[None]:
 
 @contextmanager
 def started(
-    command: Sequence[str], environ: Mapping[str, str], *, core: int | None, log: Path, **pipes: Any
+    command: Sequence[str], environ: Mapping[str, str], *, core: int | None, log: Path, stdin: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own, so that Ctrl-C reaches only us; ended when the block is left."""
+    """A process in a session of its own, so that Ctrl-C reaches only us; ended when the block is left. What it writes
+    goes to the log; with ``stdin=PIPE`` it is one to talk with, and its standard output is ours to read."""
     with log.open("ab") as output, on_core(core):
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            command, cwd=ROOT, env=dict(environ), start_new_session=True, stderr=output, **({"stdout": output} | pipes)
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own command line
+            command,
+            cwd=ROOT,
+            env=dict(environ),
+            start_new_session=True,
+            stdin=stdin,
+            stdout=subprocess.PIPE if stdin else output,
+            stderr=output,
         )
     try:
         yield process
@@ -309,15 +315,16 @@ def load(
     connections: int = 64,
     headers: Mapping[str, str] | None = None,
     script: str = "report.lua",
-    **environ: str,
+    environ: Mapping[str, str] | None = None,
 ) -> Load:
     """Has wrk ask as fast as the server answers, after a second to warm up. Raises BenchError when any answer was an
     error: figures of refusals are none. Raises NotMeasured without wrk."""
     named = [word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")]
     common = [tool("wrk"), "-t1", f"-c{connections}", *named, "-s", script, f"{server.address}{path}"]
-    run([*common, "-d1s"], {**stage.environ, **environ}, core=stage.load_core, cwd=LOAD)
+    environ = {**stage.environ, **(environ or {})}
+    run([*common, "-d1s"], environ, core=stage.load_core, cwd=LOAD)
     before = cpu_seconds(server.process.pid)
-    output = run([*common, f"-d{seconds:.0f}s"], {**stage.environ, **environ}, core=stage.load_core, cwd=LOAD)
+    output = run([*common, f"-d{seconds:.0f}s"], environ, core=stage.load_core, cwd=LOAD)
     found = read_wrk(output)
     if found["failed"]:
         raise BenchError(f"{found['failed']} of {found['requests']} requests to {path} failed:\n{output}")
