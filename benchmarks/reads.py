@@ -16,6 +16,7 @@ from benchmarks.stage import (
     NotMeasured,
     Server,
     Stage,
+    attempt,
     cpu_seconds,
     fetch,
     free_port,
@@ -54,10 +55,7 @@ def measure(stage: Stage) -> None:
 
 
 def _take(stage: Stage, key: str, measured: Callable[[], tuple[float, str]]) -> None:
-    try:
-        stage.report.take(key, *measured())
-    except NotMeasured as reason:
-        stage.report.give_up(key, str(reason))
+    attempt(stage, [key], lambda: stage.report.take(key, *measured()))
 
 
 def _shipped(stage: Stage, path: str, tokens: list[str]) -> bytes:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,6 +230,16 @@ def run(command: Sequence[str], environ: Mapping[str, str], *, core: int | None 
     if done.returncode != 0:
         raise BenchError(f"{command[0]} failed: {(done.stderr or done.stdout)[-2000:]}")
     return done.stdout
+
+
+def attempt(stage: Stage, keys: Collection[str], measured: Callable[[], None]) -> None:
+    """Where some of these figures cannot be taken, the reason stands in their place."""
+    try:
+        measured()
+    except NotMeasured as reason:
+        for key in keys:
+            if key not in stage.report.taken:
+                stage.report.give_up(key, str(reason))
 
 
 def tool(name: str) -> str:

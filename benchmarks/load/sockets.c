@@ -1,11 +1,11 @@
 /* Many WebSocket clients in one process and one thread: opens them, counts frames, and notes when each version of the
  * board arrived where.
  *
- *   sockets -p PORT -n COUNT -w PATH [-s SLOW -l SLOW_PATH] [-m MESSAGE]... [-r RATE] [-o FILE]
+ *   sockets -p PORT -n COUNT -w PATH [-s SLOW] [-m MESSAGE]... [-r RATE] [-o FILE]
  *
  * -w  what the sockets ask for        -r  new connections a second (as fast as they are accepted)
- * -m  a text sent by each once open   -s  how many of them, the first ones, may be told to stall; they have the small
- * -o  where arrivals are written          buffers of a bad line and ask for -l instead
+ * -m  a text sent by each once open   -s  how many of them, the first ones, may be told to stall: they have the small
+ * -o  where arrivals are written          buffers of a bad line
  *
  * Speaks lines: "count" on standard input is answered with one JSON object; "record" begins to note arrivals, "stall"
  * lets the slow ones stop reading, "quit" ends it. An arrival is (uint32 socket, uint32 version, int64 nanoseconds of
@@ -39,9 +39,9 @@ struct client {
 
 static struct client *clients;
 static int count, slow, opened, watching, closed, failed, opening, stalled, last_close, epoll;
-static uint64_t frames, bytes, slow_frames;
+static uint64_t frames, bytes;
 static int64_t first_connect_ns, all_open_ns, all_watching_ns;
-static const char *path, *slow_path, *messages[MOST_MESSAGES];
+static const char *path, *messages[MOST_MESSAGES];
 static int port, message_count;
 static FILE *record_file;
 static int recording;
@@ -113,7 +113,7 @@ static void send_opening(int index)
     int error = 0, size = snprintf(request, sizeof request,
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        index < slow ? slow_path : path, port);
+        path, port);
     socklen_t length = sizeof error;
     struct epoll_event e = {.events = EPOLLIN, .data.u32 = index};
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -144,7 +144,6 @@ static void take_frame(int index, int opcode, const unsigned char *payload, size
         drop(c, 1);
     } else if (opcode <= 2) {
         frames++;
-        if (index < slow) slow_frames++;
         if (!c->watching) {
             c->watching = 1;
             if (++watching == count) all_watching_ns = now_ns();
@@ -229,9 +228,9 @@ static void print_count(void)
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     printf("{\"at\": %.6f, \"opened\": %d, \"watching\": %d, \"closed\": %d, \"failed\": %d, \"last_close\": %d, "
-           "\"frames\": %lu, \"slow_frames\": %lu, \"bytes\": %lu, \"open_seconds\": %.6f, \"watching_seconds\": %.6f, "
+           "\"frames\": %lu, \"bytes\": %lu, \"open_seconds\": %.6f, \"watching_seconds\": %.6f, "
            "\"cpu_seconds\": %.6f}\n",
-           now_ns() / 1e9, opened, watching, closed, failed, last_close, frames, slow_frames, bytes,
+           now_ns() / 1e9, opened, watching, closed, failed, last_close, frames, bytes,
            all_open_ns ? (all_open_ns - first_connect_ns) / 1e9 : 0.0,
            all_watching_ns ? (all_watching_ns - first_connect_ns) / 1e9 : 0.0,
            used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
@@ -259,17 +258,16 @@ int main(int argc, char **argv)
     double rate = 0;
     struct epoll_event events[512], commands = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
     setvbuf(stdin, NULL, _IONBF, 0);
-    while ((option = getopt(argc, argv, "p:n:w:s:l:m:r:o:")) > 0) {
+    while ((option = getopt(argc, argv, "p:n:w:s:m:r:o:")) > 0) {
         if (option == 'p') port = atoi(optarg);
         if (option == 'n') count = atoi(optarg);
         if (option == 'w') path = optarg;
         if (option == 's') slow = atoi(optarg);
-        if (option == 'l') slow_path = optarg;
         if (option == 'r') rate = atof(optarg);
         if (option == 'm' && message_count < MOST_MESSAGES) messages[message_count++] = optarg;
         if (option == 'o' && !(record_file = fopen(optarg, "wb"))) return perror(optarg), 1;
     }
-    if (!port || !count || !path || (slow && !slow_path)) return fprintf(stderr, "see the top of sockets.c\n"), 2;
+    if (!port || !count || !path) return fprintf(stderr, "see the top of sockets.c\n"), 2;
     clients = calloc(count, sizeof *clients);
     buffer = malloc(MOST_FRAME + 16 + CHUNK);
     epoll = epoll_create1(0);
