@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -164,13 +164,17 @@ class Report:
     taken: dict[str, Taken] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def take(self, key: str, value: float | None, note: str = "") -> None:
+    def take(self, key: str, value: float, note: str = "") -> None:
         figure = _figure(key)
         self.taken[key] = Taken(value, note)
         say(f"{figure.section}: {figure.what}: {shown(self.taken[key], figure.unit)}{note and f' ({note})'}")
 
-    def give_up(self, key: str, reason: str) -> None:
-        self.take(key, None, reason)
+    def give_up(self, keys: Iterable[str], reason: str) -> None:
+        """None of these could be taken, as far as they are not taken already."""
+        missing = [key for key in keys if key not in self.taken]
+        self.taken |= {key: Taken(None, reason) for key in missing}
+        if missing:
+            say(f"{', '.join(missing)}: not measured ({reason})")
 
 
 def say(text: str) -> None:

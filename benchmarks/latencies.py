@@ -39,8 +39,8 @@ def deliveries(acknowledged: Mapping[int, int], arrivals: Iterable[tuple[int, in
     """How long changes took to reach so many sockets.
 
     ``acknowledged``: when the HTTP answer to each version was read, in ns. ``arrivals``: (socket, version, ns), in
-    their order. A version has reached a socket with the first frame of it or of a later one; a frame that was faster than
-    the acknowledgement counts as 0 ms.
+    their order. A version has reached a socket with the first frame of it or of a later one; a frame that was faster
+    than the acknowledgement counts as 0 ms.
     """
     changes = sorted(acknowledged.items())
     last_at = [0] * len(changes)

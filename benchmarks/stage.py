@@ -237,9 +237,7 @@ def attempt(stage: Stage, keys: Collection[str], measured: Callable[[], None]) -
     try:
         measured()
     except NotMeasured as reason:
-        for key in keys:
-            if key not in stage.report.taken:
-                stage.report.give_up(key, str(reason))
+        stage.report.give_up(keys, str(reason))
 
 
 def tool(name: str) -> str:
@@ -305,7 +303,7 @@ class Load:
     """What wrk found; ``busy`` is the share of a core that the server's process took meanwhile."""
 
     per_second: float
-    failed: int
+    requests: int
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -330,7 +328,7 @@ def load(
     """Has wrk ask as fast as the server answers, after a second to warm up. Raises BenchError when any answer was an
     error: figures of refusals are none. Raises NotMeasured without wrk."""
     named = [word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")]
-    common = [tool("wrk"), "-t1", f"-c{connections}", *named, "-s", script, f"{server.address}{path}"]
+    common = [tool("wrk"), "-t1", f"-c{connections}", "--timeout=10s", *named, "-s", script, f"{server.address}{path}"]
     environ = {**stage.environ, **(environ or {})}
     run([*common, "-d1s"], environ, core=stage.load_core, cwd=LOAD)
     before = cpu_seconds(server.process.pid)
@@ -340,7 +338,7 @@ def load(
         raise BenchError(f"{found['failed']} of {found['requests']} requests to {path} failed:\n{output}")
     return Load(
         per_second=found["requests"] / found["seconds"],
-        failed=int(found["failed"]),
+        requests=int(found["requests"]),
         p50_ms=found["p50_ms"],
         p95_ms=found["p95_ms"],
         p99_ms=found["p99_ms"],
