@@ -28,8 +28,8 @@ PAGE = 100
 def measure(stage: Stage) -> None:
     stage.report.notes.append(
         f"Boards: one request after the other, {KNOWN} people spread over the board in turn, at most {MOST_TIMES:,}"
-        f" times or {stage.seconds(SECONDS):.0f} s a row; the query itself runs in the bench's process. A rebuild is `manage.py"
-        " rebuild_leaderboards`, with the start of Python and its memory."
+        f" times or {stage.seconds(SECONDS):.0f} s a row; the query itself runs in the bench's process. A rebuild is"
+        " `manage.py rebuild_leaderboards`, with the start of Python and its memory."
     )
     with serving(stage) as server:
         for size in SIZES:

@@ -193,19 +193,19 @@ def verdicts(figure: Figure, taken: Mapping[str, Taken]) -> Iterator[tuple[str, 
     """Each target of a figure in words, and whether it is reached; None where that cannot be said."""
     value = taken[figure.key].value
     for target in figure.targets:
-        other = taken.get(target.of, Taken(None)).value if target.of else 1.0
+        other = taken.get(target.of, Taken(None)).value if target.of else 1.0  # so many times one
         wanted = "" if target.bound is None else f"{target.sense} {target.bound:,g} "
         if target.of:
             wanted += f"× {_figure(target.of).short}"
         else:
             wanted += figure.unit
-        if value is None or not other:
+        if value is None or other is None or (target.bound is None and not other):
             yield f"{wanted}: not known", None
             continue
-        ratio = f" ({value / other:,.2f} ×)" if target.of else ""
         if target.bound is None:
             yield f"{value / other:,.2f} {wanted}", None
             continue
+        ratio = f" ({value / other:,.2f} ×)" if target.of and other else ""
         reached = value >= target.bound * other if target.sense == "≥" else value <= target.bound * other
         yield f"{wanted}{ratio}: {'reached' if reached else 'not reached'}", reached
 
