@@ -20,7 +20,7 @@ from leaderboards.queries import board_around, board_page, entry_of
 KNOWN = 500
 """People, spread over the whole board, who ask in turn."""
 MOST_TIMES = 1_000
-SECONDS = 3.0
+SECONDS = 2.0
 AROUND = 11
 PAGE = 100
 

@@ -32,7 +32,7 @@ from config.core.redis import redis_client
 
 PARTICIPANTS = 2_000
 READERS = 1_000
-SECONDS = 10.0
+SECONDS = 8.0
 UVICORN = ("-m", "uvicorn", "--port={port}", "--loop=uvloop", "--http=httptools", "--no-access-log", "--lifespan=off")
 DAPHNE = ("-m", "daphne", "-b", HOST, "-p", "{port}", "-v", "0")
 DRF = "benchmarks.rivals.drf:application"

@@ -10,7 +10,6 @@ import platform
 import resource
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -93,8 +92,6 @@ def opened(*, quick: bool) -> Iterator[Stage]:
             run([sys.executable, "manage.py", "migrate", "--verbosity=0"], environ)
             yield Stage(folder, postgres, valkey, environ, cores[0], cores[-1], quick, Report())
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             valkey.discard()
             postgres.discard()
 

@@ -19,7 +19,7 @@ from leaderboards.models import Standing
 PEOPLE = 2_000
 COMPETITIONS = 3
 PHONES = 64
-SECONDS = 10.0
+SECONDS = 8.0
 KILL_AFTER = 3.0
 PATH = "/api/v1/fitness/sync"
 
