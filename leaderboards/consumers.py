@@ -200,10 +200,10 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         if self.ended:
             return
         self.ended = True
-        hub().leave(self.watcher)
         if reason != Close.TOO_SLOW:
             await self.send(text_data=closing_frame(int(reason), reason.words, retry_after_ms(reason)))
         await self.close(code=int(reason))  # daphne takes plain integers only
+        hub().leave(self.watcher)
 
     def _within_allowance(self) -> bool:
         now = time.monotonic()

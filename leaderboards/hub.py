@@ -145,6 +145,15 @@ class Hub:
     def watchers(self) -> set[Watcher]:
         return {sight.watcher for place in self._places.values() for sight in _all_sights(place)}
 
+    async def dismiss(self, *, seconds: float) -> None:
+        """Tells everybody who watches to come again a little later; returns when all have been told, or after so many
+        seconds."""
+        for watcher in self.watchers():
+            watcher.end(Close.RESTARTING)
+        until = time.monotonic() + seconds
+        while self.watchers() and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+
     async def close(self) -> None:
         """Ends what runs here. Watchers are not told: `Watcher.end` is for that."""
         tasks, self._tasks = self._tasks, []

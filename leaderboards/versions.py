@@ -7,6 +7,7 @@ at a time, and whoever comes meanwhile has a share in the next. A thousand reade
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -49,8 +50,9 @@ class BoardStates:
         return await answer
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
     async def _ask(self) -> None:
         while self._waiting:
@@ -60,7 +62,6 @@ class BoardStates:
                     found = await self._states(waiting)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 await self.close()
-                self._connection = None
                 for answer in _still_waiting(waiting):
                     answer.set_exception(OperationalError(str(error)))
             else:
@@ -70,10 +71,17 @@ class BoardStates:
         self._asking = None
 
     async def _states(self, board_ids: Iterable[UUID]) -> dict[UUID, BoardState]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await _connect()
-        cursor = await self._connection.execute(_QUESTION, [list(board_ids)], prepare=True)
-        return {board_id: BoardState(*state) for board_id, *state in await cursor.fetchall()}
+        if self._connection is not None:
+            with suppress(psycopg.OperationalError):  # it died with PostgreSQL, which may be back
+                return await _asked(self._connection, board_ids)
+            await self.close()
+        self._connection = await _connect()
+        return await _asked(self._connection, board_ids)
+
+
+async def _asked(connection: psycopg.AsyncConnection[Any], board_ids: Iterable[UUID]) -> dict[UUID, BoardState]:
+    cursor = await connection.execute(_QUESTION, [list(board_ids)], prepare=True)
+    return {board_id: BoardState(*state) for board_id, *state in await cursor.fetchall()}
 
 
 async def _connect() -> psycopg.AsyncConnection[Any]:
