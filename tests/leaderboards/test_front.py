@@ -1,0 +1,426 @@
+"""GET /api/v1/leaderboard/{competition_id}, answered in front of Django: the same bytes, as new, as closed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+from prometheus_client import REGISTRY
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts import callers
+from accounts.models import Scope, User
+from accounts.services import create_service_key
+from competitions.models import Competition
+from config.asgi import application
+from config.core import limits
+from config.core.environment import Rate
+from leaderboards import hub as hubs
+from leaderboards import live
+from leaderboards.hub import hub
+from leaderboards.services import report_totals
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+Get = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture(autouse=True)
+async def fresh_hub() -> AsyncIterator[None]:
+    yield
+    await hub().close()
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_remembered() -> None:
+    callers._callers.clear()
+    callers._services.clear()
+
+
+async def in_thread(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """Like another process: with a connection of its own, committed when it returns."""
+
+    def run() -> Any:
+        try:
+            return function(*args, **named)
+        finally:
+            connections.close_all()
+
+    return await sync_to_async(run, thread_sensitive=False)()
+
+
+@pytest.fixture
+def front(person: User) -> Get:
+    """A request by ``person`` to the whole server."""
+    token = str(AccessToken.for_user(person))
+
+    async def get(path: str, method: str = "GET", token: str | None = token, **headers: str) -> httpx.Response:
+        sent = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.request(method, path, headers={**sent, **headers})
+
+    return get
+
+
+@pytest.fixture
+def django(person: User) -> Get:
+    """The same request to Django alone."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(person)}")
+
+    async def get(path: str, method: str = "GET", **headers: str) -> httpx.Response:
+        answer = await in_thread(client.generic, method, path, headers=headers)
+        return httpx.Response(answer.status_code, headers=list(answer.items()), content=answer.content)
+
+    return get
+
+
+@pytest.fixture
+def board(person: User, make_competition: Any, make_person: Any, join: Any) -> Competition:
+    competition: Competition = make_competition(score_source="reported", tie_rule="shared")
+    people = [person, *(make_person(name) for name in ("Zoë", "李雷", '"quoted" \\ name', "Ben", "Cleo"))]
+    join(competition, *people)
+    for place, someone in enumerate(people[1:]):
+        scored(competition, someone, 100 * (place // 2))
+    return competition
+
+
+def scored(competition: Competition, someone: User, steps: int) -> None:
+    report_totals(competition=competition, user_id=someone.id, reported={"steps": steps}, now=datetime.now(UTC))
+
+
+def url(competition: Competition, query: str = "") -> str:
+    return f"/api/v1/leaderboard/{competition.id}{query}"
+
+
+def comparable(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
+    own = ("x-request-id", "date")
+    headers = {name: value for name, value in answer.headers.items() if name not in own}
+    return answer.status_code, answer.content, headers
+
+
+QUERIES = ["", "/", "?limit=1", "?limit=3", "?limit=100", "?limit=1000", "?offset=0", "?limit=2&offset=0", "?wait=0"]
+
+
+@pytest.fixture
+def front_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django would answer the same; here it must not be asked."""
+    monkeypatch.setattr(application.application_mapping["http"], "_django", None)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_the_bytes_and_headers_are_those_of_the_view(
+    board: Competition, front: Get, django: Get, front_only: None, query: str
+) -> None:
+    assert comparable(await front(url(board, query))) == comparable(await django(url(board, query)))
+
+
+@pytest.mark.parametrize("origin", ["https://app.example.org", "https://elsewhere.example.org"])
+async def test_other_origins_hear_what_the_view_tells_them(
+    board: Competition, front: Get, django: Get, front_only: None, settings: Any, origin: str
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    answer = await front(url(board), Origin=origin)
+    assert ("access-control-allow-origin" in answer.headers) == (origin == "https://app.example.org")
+    assert comparable(answer) == comparable(await django(url(board), Origin=origin))
+
+
+@pytest.mark.parametrize("phase", ["nobody", "ended", "completed", "draft"])
+async def test_boards_of_every_phase_have_the_bytes_of_the_view(
+    person: User, make_competition: Any, join: Any, front: Get, django: Get, front_only: None, phase: str
+) -> None:
+    def make() -> Competition:
+        if phase == "nobody":
+            return make_competition()  # type: ignore[no-any-return]
+        if phase == "draft":
+            return make_competition(published=False)  # type: ignore[no-any-return]
+        ends, grace = (-1, 100) if phase == "ended" else (-3, 0)
+        made_at = datetime.now(UTC) - timedelta(days=9)
+        return make_competition(starts=-5, ends=ends, grace_hours=grace, created_at=made_at)  # type: ignore[no-any-return]
+
+    competition = await in_thread(make)
+    answer = await front(url(competition))
+    assert answer.json()["data"]["standings"] == {"ended": "provisional", "completed": "final"}.get(phase, "live")
+    assert comparable(answer) == comparable(await django(url(competition)))
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("GET", "?offset=1"),
+        ("GET", "?around=me"),
+        ("GET", "?limit=0"),
+        ("GET", "?limit=1001"),
+        ("GET", "?limit=٣"),
+        ("GET", "?limit=1&limit=2"),
+        ("GET", "?wait=61"),
+        ("GET", "?limit="),
+        ("HEAD", ""),
+        ("POST", ""),
+        ("DELETE", ""),
+    ],
+)
+async def test_everything_else_is_left_to_django(
+    board: Competition, front: Get, django: Get, method: str, query: str
+) -> None:
+    ours, theirs = await front(url(board, query), method), await django(url(board, query), method)
+    assert ours.status_code == theirs.status_code
+    if method == "GET" and theirs.status_code == 200:
+        assert ours.content == theirs.content
+
+
+async def test_who_is_not_known_or_may_not_see_it_hears_what_the_view_says(
+    board: Competition, make_competition: Any, make_person: Any, front: Get
+) -> None:
+    private = await in_thread(lambda: make_competition(visibility="private", owner=make_person("Eve")))
+    _, secret = await in_thread(create_service_key, name="reader", scopes=[Scope.SCORES_WRITE])
+    answers = [
+        (await front(url(board), token=None), 401),
+        (await front(url(board), token="nonsense"), 401),
+        (await front(url(board), token=None, **{"X-API-Key": secret}), 403),
+        (await front(url(private)), 404),
+        (await front("/api/v1/leaderboard/00000000-0000-0000-0000-000000000000"), 404),
+        (await front(url(board), Host="elsewhere.example.org"), 400),
+    ]
+    for answer, status in answers:
+        assert answer.status_code == status
+        assert answer.json().keys() >= {"success", "error", "message", "code", "request_id"}
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.fixture
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "ACCESS_INTERVAL", 0.02)
+    monkeypatch.setattr(hubs, "ACCESS_SECONDS", 0.3)
+
+
+async def refused_at_last(front: Get, path: str) -> int:
+    """Asks until the answer is a refusal."""
+    async with asyncio.timeout(10):
+        while (answer := await front(path)).status_code == 200:
+            await asyncio.sleep(0.02)
+    return answer.status_code
+
+
+async def test_somebody_deactivated_is_not_served_any_more(
+    board: Competition, person: User, front: Get, quick_checks: None
+) -> None:
+    assert (await front(url(board))).status_code == 200
+    await in_thread(User.objects.filter(id=person.id).update, is_active=False)
+    assert await refused_at_last(front, url(board)) in (401, 404)
+
+
+async def test_a_board_made_private_is_not_served_to_outsiders_any_more(
+    make_competition: Any, make_person: Any, front: Get, quick_checks: None
+) -> None:
+    theirs = await in_thread(lambda: make_competition(owner=make_person("Ben")))
+    assert (await front(url(theirs))).status_code == 200
+    await in_thread(Competition.objects.filter(id=theirs.id).update, visibility="private")
+    assert await refused_at_last(front, url(theirs)) == 404
+
+
+async def test_while_nobody_can_look_who_may_nobody_is_served_for_longer_than_that(
+    board: Competition, front: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "ACCESS_INTERVAL", 3600.0)
+    monkeypatch.setattr(hubs, "ACCESS_SECONDS", 0.0)
+    looks = 0
+
+    def count(*_: Any) -> None:
+        nonlocal looks
+        looks += 1
+
+    monkeypatch.setattr(hubs, "_check_access", count)
+    for _ in range(3):
+        await front(url(board))
+    assert looks == 3
+
+
+async def test_a_read_after_an_acknowledged_write_shows_it(board: Competition, person: User, front: Get) -> None:
+    for steps in range(1, 30):
+        await in_thread(scored, board, person, steps)
+        entries = (await front(url(board))).json()["data"]["entries"]
+        assert {entry["user_id"]: entry["score"] for entry in entries}[str(person.id)] == steps
+
+
+async def test_no_reader_sees_less_than_was_acknowledged_before_they_asked(
+    board: Competition, person: User, front: Get
+) -> None:
+    acknowledged = 0
+    done = asyncio.Event()
+
+    async def write() -> None:
+        nonlocal acknowledged
+        for steps in range(1, 60):
+            await in_thread(scored, board, person, steps)
+            acknowledged = steps
+        done.set()
+
+    async def read() -> None:
+        while not done.is_set():
+            known = acknowledged
+            entries = (await front(url(board))).json()["data"]["entries"]
+            assert {entry["user_id"]: entry["score"] for entry in entries}[str(person.id)] >= known
+
+    await asyncio.gather(write(), *(read() for _ in range(6)))
+
+
+async def test_a_storm_of_writes_and_reads_reads_the_board_at_most_every_50_ms(
+    board: Competition, person: User, front: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[float] = []
+    read_board = live._read_board
+
+    def counted(*args: Any) -> Any:
+        began.append(time.monotonic())
+        return read_board(*args)
+
+    monkeypatch.setattr(live, "_read_board", counted)
+
+    async def write() -> None:
+        for steps in range(1, 40):
+            await in_thread(scored, board, person, steps)
+
+    async def read() -> int:
+        return sum([(await front(url(board))).status_code == 200 for _ in range(40)])
+
+    answered = await asyncio.gather(write(), read(), read(), read())
+    assert answered[1:] == [40, 40, 40]
+    assert len(began) < 120
+    assert min(later - earlier for earlier, later in pairwise(began)) > live.READ_INTERVAL * 0.9
+
+
+async def test_dates_that_move_show_at_once_though_the_board_does_not(
+    make_competition: Any, front: Get, django: Get
+) -> None:
+    competition = await in_thread(make_competition, starts=2, ends=4)
+    before = (await front(url(competition))).json()["data"]
+    await in_thread(Competition.objects.filter(id=competition.id).update, closes_at=datetime(2030, 1, 1, tzinfo=UTC))
+    after = await front(url(competition))
+    assert after.json()["data"] == before | {"final_at": "2030-01-01T00:00:00Z"}
+    assert after.content == (await django(url(competition))).content
+
+
+async def test_what_has_not_changed_is_not_sent_again(
+    board: Competition, person: User, front: Get, django: Get, front_only: None
+) -> None:
+    etag = (await front(url(board))).headers["etag"]
+    for known in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        ours = await front(url(board), **{"If-None-Match": known})
+        theirs = await django(url(board), **{"If-None-Match": known})
+        assert (ours.status_code, ours.content) == (304, b"") == (theirs.status_code, theirs.content)
+        assert ours.headers["etag"] == theirs.headers["etag"] == etag
+        assert ours.headers["cache-control"] == theirs.headers["cache-control"] == "private"
+    await in_thread(scored, board, person, 7)
+    changed = await front(url(board), **{"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+
+
+async def test_who_waits_hears_of_the_change(board: Competition, person: User, front: Get) -> None:
+    etag = (await front(url(board))).headers["etag"]
+    waiting = asyncio.create_task(front(url(board, "?wait=30"), **{"If-None-Match": etag}))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await in_thread(scored, board, person, 4321)
+    answer = await asyncio.wait_for(waiting, 10)
+    assert answer.status_code == 200
+    assert answer.json()["data"]["entries"][0]["score"] == 4321
+
+
+async def test_who_waits_in_vain_is_told_so(board: Competition, front: Get) -> None:
+    etag = (await front(url(board))).headers["etag"]
+    answer = await front(url(board, "?wait=1"), **{"If-None-Match": etag})
+    assert (answer.status_code, answer.headers["etag"]) == (304, etag)
+    assert not hub().watchers()
+
+
+async def test_who_waits_for_a_board_that_is_hidden_meanwhile_hears_404(
+    make_competition: Any, make_person: Any, front: Get, quick_checks: None
+) -> None:
+    theirs = await in_thread(lambda: make_competition(owner=make_person("Ben")))
+    etag = (await front(url(theirs))).headers["etag"]
+    waiting = asyncio.create_task(front(url(theirs, "?wait=30"), **{"If-None-Match": etag}))
+    await asyncio.sleep(0.1)
+    await in_thread(Competition.objects.filter(id=theirs.id).update, visibility="private")
+    assert (await asyncio.wait_for(waiting, 10)).status_code == 404
+
+
+@pytest.fixture
+def few_tokens(settings: Any) -> None:
+    settings.RATE_LIMIT = Rate(0.01, 20)
+
+
+async def test_the_limit_is_the_one_that_django_counts_as_well(
+    board: Competition, front: Get, django: Get, few_tokens: None
+) -> None:
+    statuses = [(await front(url(board))).status_code for _ in range(10)]
+    statuses += [(await django(url(board))).status_code for _ in range(12)]
+    statuses += [(await front(url(board))).status_code for _ in range(3)]
+    assert statuses.count(200) in range(18, 21), "what is taken in advance may be lost, a tenth at most"
+    refused = await front(url(board))
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.json()["code"] == 429
+
+
+async def test_a_request_that_is_handed_on_is_counted_once(board: Competition, front: Get, few_tokens: None) -> None:
+    statuses = [(await front(url(board, "?offset=1"))).status_code for _ in range(21)]
+    assert statuses == [200] * 20 + [429]
+
+
+async def test_somebody_who_comes_often_is_not_counted_one_by_one(
+    board: Competition, front: Get, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RATE_LIMIT = Rate(1000, 1000)
+    asked = 0
+    taken = limits._taken
+
+    def counted(*args: Any) -> int:
+        nonlocal asked
+        asked += 1
+        return taken(*args)
+
+    monkeypatch.setattr(limits, "_taken", counted)
+    for _ in range(100):
+        assert (await front(url(board))).status_code == 200
+    assert asked < 40
+
+
+async def test_the_request_id_comes_back(board: Competition, front: Get) -> None:
+    assert (await front(url(board), **{"X-Request-ID": "from-a-phone.1"})).headers["x-request-id"] == "from-a-phone.1"
+    assert len((await front(url(board), **{"X-Request-ID": "not sane"})).headers["x-request-id"]) == 32
+
+
+async def test_it_counts_in_the_same_metrics_as_the_view(board: Competition, front: Get, django: Get) -> None:
+    await front(url(board))
+    tally = application.application_mapping["http"]._tally  # type: ignore[attr-defined]
+    tally.flush()
+
+    def counts() -> dict[tuple[str, ...], float]:
+        return {
+            (sample.name, *sorted(f"{k}={v}" for k, v in sample.labels.items())): sample.value
+            for metric in REGISTRY.collect()
+            if metric.name.startswith("django_http")
+            for sample in metric.samples
+            if not sample.name.endswith(("_created", "_sum")) and "latency" not in sample.name
+        }
+
+    def grown(before: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+        return {key: value - before.get(key, 0) for key, value in counts().items() if value != before.get(key, 0)}
+
+    before = counts()
+    await django(url(board))
+    by_django = grown(before)
+    before = counts()
+    await front(url(board))
+    tally.flush()
+    assert by_django == grown(before) != {}
