@@ -124,8 +124,8 @@ def held_for(user_ids: Collection[UUID], now: datetime) -> dict[UUID, list[Compe
     accepting = {c.id: c for c in Competition.objects.filter(id__in=ids).accepting(now)} if ids else {}
     theirs: dict[UUID, list[Competition]] = {user_id: [] for user_id in user_ids}
     for user_id, competition_id in joined:
-        if competition_id in accepting:
-            theirs[user_id].append(accepting[competition_id])
+        if found := accepting.get(competition_id):
+            theirs[user_id].append(found)
     return theirs
 
 

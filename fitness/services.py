@@ -116,7 +116,7 @@ def _store(batches: Sequence[Batch], competitions: Mapping[UUID, Sequence[Compet
         if replaced:
             _keep_superseded(replaced, turns)
         _upsert(changed, turns)
-        moved = {(ids, user_id) for pairs in counted for ids, user_id in pairs if user_id in turns}
+        moved = [pair for pairs in counted for pair in pairs if pair[1] in turns]
         arrived_at = {user_id: turn.at for user_id, turn in turns.items()}
         record_synced_totals(totals=totals_of_participants(moved), now=max(arrived_at.values()), arrived_at=arrived_at)
         activity_stored.send(Activity, user_ids=turns.keys())
@@ -166,13 +166,16 @@ def _counted(
     batch: Batch, competitions: Mapping[UUID, Sequence[Competition]], turns: Mapping[UUID, Turn]
 ) -> list[tuple[UUID, UUID]]:
     """The participants whom these readings count for, by competition and person."""
-    return [
-        (competition.id, user_id)
-        for user_id, days in batch.days.items()
-        for competition in competitions[user_id]
-        if competition.closes_at > (turns[user_id].at if user_id in turns else batch.now)
-        and any(competition.starts_on <= day <= competition.last_on for day in days)
-    ]
+    counted = []
+    for user_id, days in batch.days.items():
+        arrived_at = turns[user_id].at if user_id in turns else batch.now
+        counted += [
+            (competition.id, user_id)
+            for competition in competitions[user_id]
+            if competition.closes_at > arrived_at
+            and any(competition.starts_on <= day <= competition.last_on for day in days)
+        ]
+    return counted
 
 
 def _keep_superseded(replaced: Collection[Key], turns: Mapping[UUID, Turn]) -> None:

@@ -59,17 +59,16 @@ class Report:
 
 @dataclass(slots=True)
 class _Row:
-    """What of a standing makes its score. ``moved_at`` is None until something changes, ``reached_at`` until the score
-    does."""
+    """What of a standing makes its score. ``counted`` and ``moved_at`` are None until something changes, ``reached_at``
+    until the score does."""
 
     id: int
     competition_id: UUID
-    user_id: UUID
     adjustment_points: int
     score: int
     synced: Totals
     reported: Totals
-    counted: Totals
+    counted: Totals | None = None
     moved_at: datetime | None = None
     reached_at: datetime | None = None
 
@@ -82,12 +81,11 @@ def record_synced_totals(
     equals and its ``last_synced_at``."""
     rows = _rows_of([(total.competition_id, total.user_id) for total in totals])
     rules = _rules_of({total.competition_id for total in totals})
-    for total in totals:
-        row = rows.get((total.competition_id, total.user_id))
+    for total, row in zip(totals, rows, strict=True):
         if row is not None and row.synced != total.totals:
             row.synced = total.totals
-            _count_anew(row, rules[row.competition_id], (arrived_at or {}).get(row.user_id, now))
-    _write(rows.values(), now)
+            _count_anew(row, rules[row.competition_id], (arrived_at or {}).get(total.user_id, now))
+    _write(rows, now)
 
 
 def report_totals(*, competition: Competition, user_id: UUID, reported: Mapping[str, int], now: datetime) -> None:
@@ -107,16 +105,17 @@ def report_together(reports: Sequence[Report]) -> list[Refusal | None]:
     depend on how many they are."""
     lock_people({report.user_id for report in reports})
     competitions = {c.id: c for c in held(Competition.objects.filter(id__in={r.competition.id for r in reports}))}
-    pairs = {(report.competition.id, report.user_id) for report in reports}
-    here, rows = participants_among(pairs), _rows_of(pairs)
+    pairs = list({(report.competition.id, report.user_id) for report in reports})
+    here, rows = participants_among(pairs), dict(zip(pairs, _rows_of(pairs), strict=True))
     refusals: list[Refusal | None] = []
     for report in reports:
         pair = report.competition.id, report.user_id
         competition = competitions.get(report.competition.id)
         refusal = _refusal(competition, report.now, takes_part=pair in here)
         refusals.append(refusal)
-        if refusal is None and competition is not None:
-            _report(rows[pair], competition, report)
+        row = rows[pair]
+        if refusal is None and competition is not None and row is not None:
+            _report(row, competition, report)
     if reports:
         _write(rows.values(), max(report.now for report in reports))
     return refusals
@@ -203,32 +202,31 @@ def _refuse_if_frozen(competition_id: UUID) -> None:
         raise CompetitionOver
 
 
-def _rows_of(participants: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], _Row]:
-    """By competition and person."""
+def _rows_of(participants: Sequence[tuple[UUID, UUID]]) -> list[_Row | None]:
+    """In the order of these competitions and people; None for who never took part."""
+    rows: list[_Row | None] = [None] * len(participants)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT s.id, s.competition_id, s.user_id, s.adjustment_points, s.score,
+            SELECT named.place - 1, s.id, s.adjustment_points, s.score,
                    s.synced_steps, s.synced_distance_mm, s.synced_energy_cal, s.synced_active_seconds,
-                   s.reported_steps, s.reported_distance_mm, s.reported_energy_cal, s.reported_active_seconds,
-                   s.steps, s.distance_mm, s.energy_cal, s.active_seconds
-              FROM unnest(%s::uuid[], %s::uuid[]) AS named (competition_id, user_id)
+                   s.reported_steps, s.reported_distance_mm, s.reported_energy_cal, s.reported_active_seconds
+              FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS named (competition_id, user_id, place)
               JOIN leaderboards_standing s USING (competition_id, user_id)
             """,
             columns(participants, 2),
         )
-        return {
-            (competition_id, user_id): _Row(
-                standing_id, competition_id, user_id, points, score, Totals(*t[:4]), Totals(*t[4:8]), Totals(*t[8:])
-            )
-            for standing_id, competition_id, user_id, points, score, *t in cursor.fetchall()
-        }
+        for place, standing_id, points, score, *amounts in cursor.fetchall():
+            competition_id, _ = participants[place]
+            synced, reported = Totals(*amounts[:4]), Totals(*amounts[4:])
+            rows[place] = _Row(standing_id, competition_id, points, score, synced, reported)
+    return rows
 
 
 def _rules_of(competition_ids: Collection[UUID]) -> dict[UUID, Competition]:
-    if not competition_ids:
-        return {}
-    return Competition.objects.only("score_source", "metric", "weights").in_bulk(competition_ids)
+    """As far as they score: the other columns are not loaded."""
+    wanted = "SELECT id, score_source, metric, weights FROM competitions_competition WHERE id = ANY(%s)"
+    return {c.id: c for c in Competition.objects.raw(wanted, [list(competition_ids)])}
 
 
 def _count_anew(row: _Row, competition: Competition, now: datetime) -> None:
@@ -238,9 +236,9 @@ def _count_anew(row: _Row, competition: Competition, now: datetime) -> None:
         row.score, row.reached_at = score, now
 
 
-def _write(rows: Iterable[_Row], now: datetime) -> None:
+def _write(rows: Iterable[_Row | None], now: datetime) -> None:
     """Those of them that moved, under their boards' next versions; has it shown once it is committed."""
-    moved = [row for row in rows if row.moved_at is not None]
+    moved = [row for row in rows if row is not None and row.moved_at is not None]
     if not moved:
         return
     versions = _next_versions({row.competition_id for row in moved}, now)
@@ -272,7 +270,7 @@ def _write(rows: Iterable[_Row], now: datetime) -> None:
 
 
 def _written(row: _Row, version: int) -> tuple[Value, ...]:
-    synced, reported, counted = row.synced, row.reported, row.counted
+    synced, reported, counted = row.synced, row.reported, row.counted or Totals()
     return (
         *(row.id, version, row.moved_at, row.reached_at, row.score),
         *(synced.steps, synced.distance_mm, synced.energy_cal, synced.active_seconds),
@@ -325,16 +323,17 @@ def _save(standings: Sequence[Standing], now: datetime) -> None:
 
 def _next_versions(competition_ids: Iterable[UUID], now: datetime) -> dict[UUID, int]:
     """Locks these boards until the commit, in the order of their ids, so that two writers never wait for each other."""
-    ids = sorted(competition_ids)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM leaderboards_board WHERE competition_id = ANY(%s) ORDER BY competition_id FOR NO KEY UPDATE",
-            [ids],
-        )
-        cursor.execute(
-            "UPDATE leaderboards_board SET version = version + 1, updated_at = %s"
-            " WHERE competition_id = ANY(%s) RETURNING competition_id, version",
-            [now, ids],
+            """
+            WITH locked AS (
+                 SELECT competition_id FROM leaderboards_board WHERE competition_id = ANY(%s)
+                  ORDER BY competition_id FOR NO KEY UPDATE)
+            UPDATE leaderboards_board b SET version = version + 1, updated_at = %s
+              FROM locked WHERE b.competition_id = locked.competition_id
+            RETURNING b.competition_id, version
+            """,
+            [list(competition_ids), now],
         )
         return dict(cursor.fetchall())
 

@@ -15,7 +15,10 @@ from rest_framework.test import APIClient
 from accounts.models import Scope, User
 from competitions.models import Competition
 from competitions.services.lifecycle import cancel_competition, change_competition
+from fitness.api.sync import read_sync
 from fitness.models import Activity
+from fitness.rules import Reading, Source
+from leaderboards.scoring import Totals
 from tests.leaderboards.test_mirror import run_together
 
 URL = "/api/v1/fitness/sync"
@@ -286,6 +289,16 @@ def test_a_person_of_many_phones_loses_nothing(
 
     run_together([partial(phone, number) for number in range(6)])
     assert score(signed_in(person), competition) == 2400
+
+
+def test_what_a_person_sends_is_read_without_a_request_and_without_the_database(
+    person: User, django_assert_num_queries: Any
+) -> None:
+    now = datetime.now(UTC)
+    with django_assert_num_queries(0):
+        readings, rejected = read_sync(person, {"records": [record(), record(steps=-1)]}, now)
+    assert readings == [Reading(person.id, Source.FITBIT, now.date(), Totals(steps=1000))]
+    assert [one["index"] for one in rejected] == [1]
 
 
 def test_nobody_syncs_for_somebody_else(person: User, other: User, signed_in: SignIn) -> None:

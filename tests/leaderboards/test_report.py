@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
+from accounts.services import create_service_key
+from config.core.errors import Forbidden, NotFound
+from leaderboards.api.reports import read_report
+from leaderboards.services import Report
 
 URL = "/api/v1/leaderboard/update"
 pytestmark = pytest.mark.django_db
@@ -78,6 +83,22 @@ def test_a_key_without_the_scope_may_not(person: User, with_key: Any, make_compe
     competition = make_competition()
     join(competition, person)
     assert report(with_key(Scope.ACTIVITY_WRITE), person, competition, steps=10).status_code == 403
+
+
+def test_a_report_is_read_without_a_request(person: User, other: User, make_competition: Any, now: Any) -> None:
+    """As whoever stands in front of Django reads it: a key is asked for its scope here as well."""
+    competition = make_competition()
+    body = {"user_id": str(other.id), "competition_id": str(competition.id), "distance": 1.5}
+    key, _ = create_service_key(name="scores", scopes=[Scope.SCORES_WRITE])
+    other_key, _ = create_service_key(name="activity", scopes=[Scope.ACTIVITY_WRITE])
+    assert read_report(key, body, now) == Report(competition, other.id, {"distance_mm": 1500}, now)
+    assert read_report(other, body | {"user_id": "me"}, now).user_id == other.id
+    for reporter, refusal in ((other_key, Forbidden), (person, Forbidden)):
+        with pytest.raises(refusal):
+            read_report(reporter, body, now)
+    for nobody in ({"user_id": "me"}, {"user_id": str(uuid4())}, {"competition_id": str(uuid4())}):
+        with pytest.raises(NotFound):
+            read_report(key, body | nobody, now)
 
 
 def test_someone_who_does_not_take_part_gets_a_409(person: User, signed_in: SignIn, make_competition: Any) -> None:
