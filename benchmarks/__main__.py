@@ -5,20 +5,18 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from types import FrameType
 
 from benchmarks import figures, stage
 from config.devservices import EngineError
 
-STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a supervisor, a closed terminal
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
 
 def main(arguments: list[str]) -> int:
     """Answers the exit code; a target that is missed is a figure, not a failure."""
     options = _options(arguments)
-    for number in STOPPED_BY:
-        signal.signal(number, _interrupt_once)
+    for number in stage.STOPPED_BY:
+        signal.signal(number, signal.default_int_handler)
     try:
         with stage.opened(quick=options.quick) as opened:
             for section in options.only:
@@ -40,13 +38,6 @@ def main(arguments: list[str]) -> int:
     if options.markdown:
         put_between_markers(options.markdown, figures.markdown(rows, report.notes, machine))
     return 0
-
-
-def _interrupt_once(number: int, frame: FrameType | None) -> None:
-    """A second Ctrl-C must not leave half of it running."""
-    for other in STOPPED_BY:
-        signal.signal(other, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _options(arguments: list[str]) -> Namespace:

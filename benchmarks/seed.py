@@ -20,23 +20,28 @@ from competitions.services.lifecycle import create_competition
 MOST_STEPS = 10_000
 """Of yesterday. Whoever syncs more than this today goes past everybody who has not."""
 
+# In the order of their ids, in which every index on people grows at its end.
+_CROWD = """
+    CREATE TEMPORARY TABLE crowd ON COMMIT DROP AS
+    SELECT id, row_number() OVER (ORDER BY id) AS n
+      FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, %(people)s)) made
+"""
 _PEOPLE = """
     INSERT INTO accounts_user (id, identity_provider, password, email, name, bio, avatar, country, timezone,
                                is_superuser, is_active, is_staff, joined_at, updated_at)
-    SELECT gen_random_uuid(), 'local', '!', NULL, 'Walker ' || lpad(n::text, 7, '0'), '', '', '', '',
+    SELECT id, 'local', '!', NULL, 'Walker ' || lpad(n::text, 7, '0'), '', '', '', '',
            false, true, false, %(now)s, %(now)s
-      FROM generate_series(1, %(people)s) n
- RETURNING id
+      FROM crowd ORDER BY n
 """
 _ACTIVITY = """
     INSERT INTO fitness_activity (user_id, day, source, steps, distance_mm, energy_cal, active_seconds,
                                   created_at, synced_at)
     SELECT id, %(yesterday)s, 'health_connect', 1 + (n * 7919) %% %(most)s, 0, 0, 0, %(then)s, %(then)s
-      FROM crowd
+      FROM crowd ORDER BY n
 """
 _PARTICIPANTS = """
     INSERT INTO competitions_participant (competition_id, user_id, joined_at)
-    SELECT %(competition)s, id, %(then)s FROM crowd
+    SELECT %(competition)s, id, %(then)s FROM crowd ORDER BY n
 """
 _STANDINGS = """
     INSERT INTO leaderboards_standing (
@@ -46,7 +51,7 @@ _STANDINGS = """
            disqualified_reason, on_board, version, last_synced_at, updated_at)
     SELECT %(competition)s, a.user_id, a.steps, 0, 0, 0, 0, 0, 0, 0, a.steps, 0, 0, 0, a.steps,
            %(then)s, %(then)s, 0, '', true, 1, %(then)s, %(then)s
-      FROM fitness_activity a JOIN crowd ON crowd.id = a.user_id
+      FROM fitness_activity a JOIN crowd ON crowd.id = a.user_id ORDER BY n
 """
 
 
@@ -76,8 +81,8 @@ def _insert(people: int, competitions: int, every: int) -> Crowd:
     with connection.cursor() as cursor:
         # The rows refer to each other by construction; to look each of four million keys up would take a minute.
         cursor.execute("SET LOCAL session_replication_role = replica")
-        made = f"WITH made AS ({_PEOPLE}) SELECT id, row_number() OVER () AS n FROM made"  # noqa: S608 - constants
-        cursor.execute(f"CREATE TEMPORARY TABLE crowd ON COMMIT DROP AS {made}", common)
+        cursor.execute(_CROWD, common)
+        cursor.execute(_PEOPLE, common)
         cursor.execute("SELECT id FROM crowd WHERE n %% %s = 0 ORDER BY n", [every])
         ids = [row[0] for row in cursor.fetchall()]
         owner = User.objects.get(id=ids[0])

@@ -10,6 +10,7 @@ import platform
 import resource
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOAD = ROOT / "benchmarks" / "load"
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds, then SIGKILL
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a supervisor, a closed terminal
 HOST = "127.0.0.1"
 GET_TOOLS = {"wrk": "apt-get install wrk", "nginx": "apt-get install nginx-light"} | {
     "redis-benchmark": "apt-get install redis-tools",
@@ -92,6 +94,8 @@ def opened(*, quick: bool) -> Iterator[Stage]:
             run([sys.executable, "manage.py", "migrate", "--verbosity=0"], environ)
             yield Stage(folder, postgres, valkey, environ, cores[0], cores[-1], quick, Report())
         finally:
+            for number in STOPPED_BY:
+                signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
             valkey.discard()
             postgres.discard()
 
@@ -183,6 +187,8 @@ def started(
         try:
             process.wait(STOP_WITHIN)
         except subprocess.TimeoutExpired:
+            pass
+        finally:  # also when a second Ctrl-C comes while we wait
             process.kill()
             process.wait()
 
