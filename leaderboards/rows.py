@@ -76,14 +76,16 @@ _ROW = f"""
 """
 _STATE_COLUMNS = 4
 
+# The planner cannot know how few changes there are: the ORDER BY keeps it on the index of versions, the LIMIT 1 keeps it
+# from reading everybody's names.
 _CHANGES = f"""
     SELECT {_STATE}, {_ROW}
       FROM unnest(%s::uuid[], %s::bigint[]) AS copied (competition_id, version)
       JOIN leaderboards_board b USING (competition_id)
       LEFT JOIN LATERAL (
            SELECT * FROM leaderboards_standing
-            WHERE competition_id = b.competition_id AND version > copied.version LIMIT %s) s ON true
-      LEFT JOIN accounts_user u ON u.id = s.user_id
+            WHERE competition_id = b.competition_id AND version > copied.version ORDER BY version LIMIT %s) s ON true
+      LEFT JOIN LATERAL (SELECT name, avatar FROM accounts_user WHERE id = s.user_id LIMIT 1) u ON true
      WHERE b.version > copied.version
      ORDER BY b.competition_id
 """  # noqa: S608 - columns of this module
