@@ -11,26 +11,23 @@ PostgreSQL had. Every function raises RedisError when Redis does not answer.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
-
-from django.db import transaction
-from django.db.models import Q
 
 from config.core.json import dump_json
 from config.core.metrics import MIRROR_REBUILDS
 from config.core.redis import Script, redis_client
-from leaderboards.models import Board, Standing
 from leaderboards.ranking import KEY_BYTES, tie_key
-from leaderboards.rows import row_of
+from leaderboards.rows import BoardState, Row, all_changes_since, changes_since, row_of
 
-_META_FIELDS = 3
 _LOCK_MS = 60_000
-_CHUNK = 2_000
-_TEMPORARY_SECONDS = 600
+"""Also for how long the keys of a copy outlive whoever was building it."""
+_CHUNK = 1_000
+_MOST_CHANGES = 10_000
+"""Of one board in one step, which holds Redis up for about a tenth of a second."""
 
 _read = Script(
     """
@@ -79,17 +76,29 @@ _apply = Script(
     """
 )
 
+_drop = Script(
+    """
+    if redis.call('HGET', KEYS[2], 'version') ~= ARGV[1] then return 0 end
+    return redis.call('UNLINK', KEYS[1], KEYS[2])
+    """
+)
+
+_hold = Script(
+    """
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+    return 1
+    """
+)
+
+_release = Script("return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0")
+
 _swap_in = Script(
     """
-    local ranks, rows, new_ranks, new_rows = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-    local meta = redis.call('HMGET', rows, 'version', 'epoch')
-    local newer = meta[1] and meta[2] == ARGV[2] and tonumber(meta[1]) > tonumber(ARGV[1])
-    local whole = redis.call('ZCARD', new_ranks) == tonumber(ARGV[3]) and redis.call('HLEN', new_rows) == ARGV[3] + 3
-    if newer or not whole then
-        redis.call('DEL', new_ranks, new_rows)
-        return 0
-    end
-    redis.call('DEL', ranks)
+    local lock, new_ranks, new_rows, ranks, rows = unpack(KEYS)
+    local whole = redis.call('ZCARD', new_ranks) == redis.call('HLEN', new_rows) - 3
+    if redis.call('GET', lock) ~= ARGV[1] or not whole then return 0 end
+    redis.call('UNLINK', ranks, rows)
     if redis.call('EXISTS', new_ranks) == 1 then redis.call('RENAME', new_ranks, ranks) end
     redis.call('RENAME', new_rows, rows)
     redis.call('PERSIST', ranks)
@@ -131,13 +140,13 @@ def _page(answer: Any) -> MirrorPage | None:
 
 
 def catch_up(competition_ids: Iterable[UUID]) -> None:
-    """Brings the copies of these boards to PostgreSQL's present. A board without a copy stays without: whoever reads it
-    next builds it."""
+    """Brings the copies of these boards to PostgreSQL's present. A board without a copy stays without, and one that is
+    too far behind loses it: whoever reads it next has it built."""
     behind = list(competition_ids)
     while behind:
         versions = _versions(behind)
-        boards = _changes_since(versions)
-        behind = [board_id for board_id, change in boards.items() if not _applied(board_id, versions[board_id], change)]
+        changes = changes_since(versions, most=_MOST_CHANGES + 1)
+        behind = [board.competition_id for board, rows in changes if not _caught_up(board, rows, versions)]
 
 
 def _versions(competition_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -148,83 +157,74 @@ def _versions(competition_ids: Sequence[UUID]) -> dict[UUID, int]:
     return {board: int(version) for board, version in zip(competition_ids, found, strict=True) if version is not None}
 
 
-def _changes_since(versions: Mapping[UUID, int]) -> dict[UUID, list[Standing]]:
-    """One statement, and so one snapshot: the changed rows, and beside each the version of its board."""
-    if not versions:
-        return {}
-    newer = Q()
-    for competition_id, version in versions.items():
-        newer |= Q(competition_id=competition_id, version__gt=version)
-    changes: dict[UUID, list[Standing]] = {}
-    for standing in Standing.objects.filter(newer).select_related("user", "competition__board"):
-        changes.setdefault(standing.competition_id, []).append(standing)
-    return changes
+def _caught_up(board: BoardState, rows: Sequence[Row], versions: Mapping[UUID, int]) -> bool:
+    """False when the copy is not any more the one that the rows were read for."""
+    keys, copied = _keys(board.competition_id), versions[board.competition_id]
+    if len(rows) > _MOST_CHANGES:
+        return bool(_drop(keys, [copied]))
+    return bool(_apply(keys, _change(copied, board, rows)))
 
 
-def _applied(competition_id: UUID, from_version: int, standings: Sequence[Standing]) -> bool:
-    board = standings[0].competition.board
-    arguments: list[Any] = [from_version, board.version, str(board.epoch), board.updated_at.isoformat()]
-    for standing in standings:
-        arguments.append(standing.user_id.bytes)
-        arguments += [tie_key(standing.placing), -standing.score, _json(standing)] if standing.on_board else ["", 0, ""]
-    return bool(_apply(_keys(competition_id), arguments))
+def _change(copied: int, board: BoardState, rows: Iterable[Row]) -> list[Any]:
+    arguments: list[Any] = [copied, board.version, board.epoch, board.updated_at.isoformat()]
+    for row in rows:
+        user = bytes.fromhex(row.user_id.replace("-", ""))
+        if row.on_board:
+            key = tie_key(row.reached_at, row.joined_at, user)
+            arguments += (user, key, -row.score, dump_json(row_of(board.competition_id, row)))
+        else:
+            arguments += (user, b"", 0, b"")
+    return arguments
 
 
-def rebuild_mirror(competition_id: UUID) -> bool:
-    """A new copy out of PostgreSQL, put in place at once. False when somebody else is building it, has put a newer
-    one in place, or Redis was emptied meanwhile.
+def rebuild_mirror(competition_id: UUID, *, passing: Callable[[Iterable[Row]], Iterable[Row]] = iter) -> bool:
+    """A new copy out of PostgreSQL, put in place at once. False when somebody else is building it, or Redis was emptied
+    meanwhile. ``passing`` may watch the rows pass.
 
-    Rows stream through a server-side cursor, so a board of a million needs the memory of one chunk.
+    The lock is held as long as rows keep coming, and whoever lost it lets go of everything.
     """
     client, token = redis_client(), secrets.token_hex(8)
     lock = f"board:{{{competition_id}}}:lock"
     if not client.set(lock, token, nx=True, px=_LOCK_MS):
         return False
-    ranks, rows = (f"{key}:{token}" for key in _keys(competition_id))
+    in_place, new_keys = False, [f"{key}:{token}" for key in _keys(competition_id)]
     try:
-        board, count = _stream_into(ranks, rows, competition_id)
-        if board is None:
-            return False
-        meta = {"version": board.version, "epoch": str(board.epoch), "updated_at": board.updated_at.isoformat()}
-        client.hset(rows, mapping=meta)
-        # Redis may have been emptied meanwhile: only a copy with every row is put in place.
-        in_place = bool(_swap_in([*_keys(competition_id), ranks, rows], [board.version, str(board.epoch), count]))
+        if _filled([lock, *new_keys], token, competition_id, passing):
+            in_place = bool(_swap_in([lock, *new_keys, *_keys(competition_id)], [token]))
     finally:
-        client.delete(lock)
+        client.unlink(*new_keys)
+        _release([lock], [token])
     MIRROR_REBUILDS.inc(in_place)
     catch_up([competition_id])
     return in_place
 
 
-def _stream_into(ranks: str, rows: str, competition_id: UUID) -> tuple[Board | None, int]:
-    """The board as it was in the rows' own snapshot, and how many rows it had; writers are not held up."""
-    board, count = Board.objects.filter(competition_id=competition_id).first(), 0
-    with transaction.atomic():
-        for chunk in _chunks(competition_id):
-            board, count = chunk[0].competition.board, count + len(chunk)
-            with redis_client().pipeline(transaction=False) as pipe:
-                pipe.zadd(ranks, {tie_key(row.placing): -row.score for row in chunk})
-                pipe.hset(rows, mapping={row.user_id.bytes: tie_key(row.placing) + _json(row) for row in chunk})
-                pipe.expire(ranks, _TEMPORARY_SECONDS)
-                pipe.expire(rows, _TEMPORARY_SECONDS)
-                pipe.execute()
-    return board, count
+def _filled(
+    keys: Sequence[str], token: str, competition_id: UUID, passing: Callable[[Iterable[Row]], Iterable[Row]]
+) -> bool:
+    """Everything that changed after version -1; then what changed while that was written; until so little is left that
+    the copy can catch up in one step when it is in place. False when the lock or the keys were lost."""
+    copied, changed = -1, _MOST_CHANGES
+    redis_client().hset(keys[2], "version", copied)
+    while changed >= _MOST_CHANGES:
+        changed = 0
+        with all_changes_since(competition_id, copied) as (board, rows):
+            for chunk in chain([()], _chunks(passing(rows))):  # the first only moves the version
+                if not (_apply(keys[1:], _change(copied, board, chunk)) and _hold(keys, [token, _LOCK_MS])):
+                    return False
+                copied, changed = board.version, changed + len(chunk)
+    return True
 
 
-def _chunks(competition_id: UUID) -> Iterator[list[Standing]]:
-    on_board = Standing.objects.filter(competition_id=competition_id, on_board=True)
-    rows = on_board.select_related("user", "competition__board").iterator(chunk_size=_CHUNK)
-    while chunk := list(islice(rows, _CHUNK)):
+def _chunks(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, _CHUNK)):
         yield chunk
 
 
 def drop_mirror(competition_id: UUID) -> None:
-    redis_client().delete(*_keys(competition_id))
+    redis_client().unlink(*_keys(competition_id))
 
 
 def _keys(competition_id: UUID) -> tuple[str, str]:
     return f"board:{{{competition_id}}}:ranks", f"board:{{{competition_id}}}:rows"
-
-
-def _json(standing: Standing) -> bytes:
-    return dump_json(row_of(standing))

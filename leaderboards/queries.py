@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 import structlog
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import Coalesce, Rank
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from competitions.models import Competition
@@ -24,7 +24,7 @@ from config.core.redis import RedisError
 from leaderboards import mirror
 from leaderboards.models import Board, FinalStandings, Standing
 from leaderboards.ranking import Placing, ranks_of
-from leaderboards.rows import row_of, wire_time
+from leaderboards.rows import StoredPage, row_of, stored_page, stored_page_around, wire_time
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,8 @@ def board_page(competition: Competition, *, offset: int, limit: int) -> BoardPag
 
     def put_together() -> dict[str, Any]:
         from_mirror = partial(mirror.read_page, competition.id, offset=offset, limit=limit)
-        return asdict(_read(competition, board, from_mirror, lambda: offset, limit))
+        stored = partial(stored_page, competition.id, offset=offset, limit=limit)
+        return asdict(_read(competition, board, from_mirror, stored))
 
     return BoardPage(
         **_pages.get(f"{board.epoch}:{board.version}:{competition.tie_rule}:{offset}:{limit}", put_together)
@@ -81,7 +82,8 @@ def board_around(competition: Competition, user_id: UUID, *, limit: int) -> Boar
     """A window with that person in the middle. Raises NotFound when they are not on the board."""
     board = Board.objects.get(competition_id=competition.id)
     from_mirror = partial(mirror.read_around, competition.id, user_id, limit=limit)
-    return _read(competition, board, from_mirror, lambda: _offset_around(competition.id, user_id, limit), limit)
+    stored = partial(stored_page_around, competition.id, user_id, limit=limit)
+    return _read(competition, board, from_mirror, stored)
 
 
 def entry_of(competition: Competition, user_id: UUID) -> dict[str, Any]:
@@ -93,8 +95,7 @@ def _read(
     competition: Competition,
     board: Board,
     from_mirror: Callable[[], mirror.MirrorPage | None],
-    sql_offset: Callable[[], int],
-    limit: int,
+    stored: Callable[[], StoredPage | None],
 ) -> BoardPage:
     """PostgreSQL says which version is the present one; only a copy that is at least as new may answer."""
     try:
@@ -105,7 +106,7 @@ def _read(
                 page = None
             if page is None or page.epoch != str(board.epoch):
                 if not mirror.rebuild_mirror(competition.id):
-                    break  # somebody else is at it; PostgreSQL knows as well
+                    break  # it takes a while, or somebody else is at it; PostgreSQL knows as well
             elif page.version < board.version:
                 mirror.catch_up([competition.id])
             else:
@@ -114,7 +115,7 @@ def _read(
     except RedisError as error:
         log.warning("board_read_from_postgresql", error=type(error).__name__)
     BOARD_READS.labels(source="postgresql").inc()
-    return _from_postgresql(competition, board, offset=sql_offset(), limit=limit)
+    return _from_postgresql(competition, stored())
 
 
 def _is_from_a_lost_future(page: mirror.MirrorPage, board: Board) -> bool:
@@ -135,18 +136,16 @@ def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage
     )
 
 
-def _from_postgresql(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
-    """One statement, and so one snapshot: rows, their ranks, how many there are, and the board's version."""
-    standings = standings_in_board_order(competition.id).select_related("user", "competition__board")
-    counted = standings.annotate(total=Window(Count("*")), rank=Window(Rank(), order_by=F("score").desc()))
-    found: list[Any] = list(counted[offset : offset + limit])
-    total = found[0].total if found else standings.count()
-    board = found[0].competition.board if found else board
-    rows = [orjson.loads(dump_json(row_of(standing))) for standing in found]
-    entries = _ranked(competition, rows, offset, found[0].rank - 1 if found else 0)
-    updated_at = wire_time(board.updated_at)
-    epoch, tie_rule = str(board.epoch), competition.tie_rule
-    return BoardPage(str(competition.id), epoch, board.version, updated_at, tie_rule, total, offset, entries)
+def _from_postgresql(competition: Competition, page: StoredPage | None) -> BoardPage:
+    if page is None:
+        raise NotFound("This person is not on the board.")
+    board = page.board
+    rows = [orjson.loads(dump_json(row_of(board.competition_id, row))) for row in page.rows]
+    entries = _ranked(competition, rows, page.offset, page.above_first)
+    updated_at, tie_rule = wire_time(board.updated_at), competition.tie_rule
+    return BoardPage(
+        str(competition.id), board.epoch, board.version, updated_at, tie_rule, page.total, page.offset, entries
+    )
 
 
 def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, above: int) -> list[dict[str, Any]]:
@@ -158,15 +157,6 @@ def standings_in_board_order(competition_id: UUID) -> QuerySet[Standing]:
     """`ranking`'s order, said in SQL."""
     on_board = Standing.objects.filter(competition_id=competition_id, on_board=True)
     return on_board.order_by("-score", "reached_at", "joined_at", "user_id")
-
-
-def _offset_around(competition_id: UUID, user_id: UUID, limit: int) -> int:
-    standings = standings_in_board_order(competition_id)
-    standing = standings.filter(user_id=user_id).first()
-    if standing is None:
-        raise NotFound("This person is not on the board.")
-    position = standings.filter(_before(standing)).count()
-    return max(0, min(position - limit // 2, standings.count() - limit))
 
 
 def _before(standing: Any) -> Q:

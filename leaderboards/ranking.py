@@ -6,13 +6,14 @@ the smaller id, so that no two rows are ever in doubt. The tie rule decides only
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from struct import Struct
 from uuid import UUID
 
 from competitions.rules import TieRule
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-KEY_BYTES = 32
+_KEY = Struct(">QQ16s")
+KEY_BYTES = _KEY.size
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,14 @@ class Placing:
     joined_at: datetime
 
 
-def tie_key(placing: Placing) -> bytes:
+def tie_key(reached_at: int, joined_at: int, user_id: bytes) -> bytes:
     """32 bytes that sort, byte by byte, as equals on a board do: when the score was reached and when the person joined,
-    in microseconds, and the id.
+    in microseconds since 1970, and the id.
 
     Redis sorts members of equal score by their bytes, and PostgreSQL sorts UUIDs by theirs, so both agree without the
     score having to carry the tie-break in digits that a double does not have.
     """
-    moments = (placing.reached_at, placing.joined_at)
-    return b"".join(_microseconds(moment).to_bytes(8, "big") for moment in moments) + placing.user_id.bytes
-
-
-def _microseconds(moment: datetime) -> int:
-    return max(0, (moment - _EPOCH) // timedelta(microseconds=1))
+    return _KEY.pack(max(0, reached_at), max(0, joined_at), user_id)
 
 
 def ranks_of(scores: Sequence[int], tie_rule: str, *, offset: int, above_first: int) -> list[int]:
