@@ -18,11 +18,11 @@ from fitness.api.front import endpoints as fitness_endpoints  # noqa: E402
 from leaderboards.api.front import endpoints as leaderboard_endpoints  # noqa: E402
 
 _django = BodyLimit(_apps, settings.MAX_BODY_BYTES)
-_endpoints = [*leaderboard_endpoints, *fitness_endpoints]
+front = Front(_django, [*leaderboard_endpoints, *fitness_endpoints], recognised, recognised_service)
 
 application = ProtocolTypeRouter(
     {
-        "http": Front(_django, _endpoints, recognised, recognised_service),
+        "http": front,
         "websocket": URLRouter(websocket_urlpatterns),  # type: ignore[arg-type]
     }
 )
