@@ -60,6 +60,8 @@ def sync_together(batches: Sequence[Batch]) -> list[SyncResult]:
     """Stores what several callers sent in one transaction, and says to each what they would have heard had they come
     one after another. The number of statements does not depend on how many they are, as long as nobody is in two
     batches; what somebody sent in several keeps its order."""
+    if not batches:
+        return []
     people = {user_id for batch in batches for user_id in batch.days}
     lock_people(people)
     competitions = held_for(people, min(batch.now for batch in batches))

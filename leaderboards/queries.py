@@ -30,7 +30,9 @@ log = structlog.get_logger(__name__)
 
 _MIRROR_TRIES = 3
 _WINDOWS_WORTH_A_BOARD = 40
-"""A window costs about as much as reading so many rows of a whole board."""
+"""A window costs about as much as reading so many rows of a whole board …"""
+_WHOLE_BOARD = 5_000
+"""… which more rows than this are too many to read at once."""
 _STANDINGS_WORDS = {Status.ENDED: "provisional", Status.COMPLETED: "final"}
 _pages = Cached("page", ttl_seconds=60)
 
@@ -250,13 +252,9 @@ def board_windows(competition: Competition, wanted: Collection[tuple[UUID, int]]
     if not wanted:
         return {}
     first = board_page(competition, offset=0, limit=1)
-    if len(wanted) * _WINDOWS_WORTH_A_BOARD < first.total:
+    if first.total > min(_WHOLE_BOARD, len(wanted) * _WINDOWS_WORTH_A_BOARD):
         return {(user_id, size): _window(competition, first, user_id, size) for user_id, size in wanted}
-    board = Board.objects.get(competition_id=competition.id)
-    rows = first.total + 100  # and some who join meanwhile
-    whole = _read(
-        competition, board, partial(mirror.read_page, competition.id, offset=0, limit=rows), lambda: 0, limit=rows
-    )
+    whole = board_page(competition, offset=0, limit=_WHOLE_BOARD + 100)  # and some who join meanwhile
     position_of = {UUID(entry["user_id"]): position for position, entry in enumerate(whole.entries)}
     return {(user_id, size): _cut(whole, position_of.get(user_id), size) for user_id, size in wanted}
 

@@ -76,8 +76,8 @@ _ROW = f"""
 """
 _STATE_COLUMNS = 4
 
-# The planner cannot know how few changes there are: the ORDER BY keeps it on the index of versions, the LIMIT 1 keeps it
-# from reading everybody's names.
+# The planner cannot know how few changes there are: the ORDER BY keeps it on the index of versions, the LIMIT 1 keeps
+# it from reading everybody's names.
 _CHANGES = f"""
     SELECT {_STATE}, {_ROW}
       FROM unnest(%s::uuid[], %s::bigint[]) AS copied (competition_id, version)

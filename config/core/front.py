@@ -44,6 +44,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 SLOW_SECONDS = 5.0
 MOST_BODY_BYTES = 64 * 1024
+_ALLOW = {"GET": (b"allow", b"GET, HEAD, OPTIONS"), "POST": (b"allow", b"POST, OPTIONS")}
 _JSON = [(b"content-type", b"application/json")]
 
 log = structlog.get_logger(__name__)
@@ -165,6 +166,7 @@ class Front:
         lines = [
             *_common_headers(secure, headers.get(b"origin", b"")),
             (b"x-request-id", call.request_id.encode()),
+            _ALLOW[endpoint.method],
             *answer.headers,
         ]
         if isinstance(answer.body, bytes):
@@ -235,8 +237,8 @@ async def sent_by(call: Call) -> Sent | None:
     return Sent(caller_id, parsed, timezone.now())
 
 
-def json_answer(body: Any, allow: bytes) -> Answer:
-    return Answer(dump_json(body), 200, [*_JSON, (b"allow", allow)])
+def json_answer(body: Any) -> Answer:
+    return Answer(dump_json(body), 200, _JSON)
 
 
 async def _stream(pieces: AsyncGenerator[bytes], send: Send) -> None:

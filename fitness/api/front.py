@@ -52,7 +52,7 @@ _syncs = one_per_loop(lambda: Gatherer(in_thread(take_syncs)))
 
 async def answer_sync(call: Call) -> Answer | None:
     sent = await sent_by(call)
-    return None if sent is None else json_answer(await _syncs().put(sent), b"POST, OPTIONS")
+    return None if sent is None else json_answer(await _syncs().put(sent))
 
 
 endpoints = [

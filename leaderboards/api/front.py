@@ -51,7 +51,6 @@ _ID = r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _PAGE_HEADERS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"private"),
-    (b"allow", b"GET, HEAD, OPTIONS"),
 )
 _STREAM_HEADERS = (
     (b"content-type", b"text/event-stream"),
@@ -277,7 +276,7 @@ _reports = one_per_loop(lambda: Gatherer(in_thread(take_reports)))
 
 async def answer_report(call: Call) -> Answer | None:
     sent = await sent_by(call)
-    return None if sent is None else json_answer(await _reports().put(sent), b"POST, OPTIONS")
+    return None if sent is None else json_answer(await _reports().put(sent))
 
 
 endpoints = [

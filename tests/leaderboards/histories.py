@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from competitions.rules import TieRule
 from leaderboards.frames import delta_frame, snapshot_frame
 from leaderboards.queries import BoardPage
-from leaderboards.ranking import Placing, ranks_of, tie_key
+from leaderboards.ranking import Placing, ranks_of
 
 CLIENTS = Path(__file__).resolve().parents[2] / "docs" / "clients"
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ def page_of(
     walkers: Mapping[int, Walker], *, version: int, epoch: int = 1, tie_rule: str, offset: int = 0, limit: int = 100
 ) -> BoardPage:
     """As `queries` would read it."""
-    ordered = sorted(walkers.values(), key=lambda walker: (-walker.placing.score, tie_key(walker.placing)))
+    ordered = sorted(walkers.values(), key=lambda walker: _board_order(walker.placing))
     shown = ordered[offset : offset + limit]
     scores = [walker.placing.score for walker in shown]
     above = sum(walker.placing.score > scores[0] for walker in ordered) if scores else 0
@@ -51,6 +51,10 @@ def page_of(
     entries = [_entry(walker) | {"rank": rank} for walker, rank in zip(shown, ranks, strict=True)]
     moment = (START + timedelta(seconds=version)).isoformat()
     return BoardPage(COMPETITION, str(UUID(int=epoch)), version, moment, tie_rule, len(ordered), offset, entries)
+
+
+def _board_order(placing: Placing) -> tuple[int, datetime, datetime, bytes]:
+    return -placing.score, placing.reached_at, placing.joined_at, placing.user_id.bytes
 
 
 def _entry(walker: Walker) -> dict[str, Any]:

@@ -9,13 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connections
 from prometheus_client import REGISTRY
-from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts import callers
 from accounts.models import Scope, User
 from accounts.services import create_service_key
 from competitions.models import Competition
@@ -26,6 +21,7 @@ from leaderboards import hub as hubs
 from leaderboards import live
 from leaderboards.hub import hub
 from leaderboards.services import report_totals
+from tests.asking import ask_django, ask_server, bearer, comparable, in_thread, new_process
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -33,39 +29,20 @@ Get = Callable[..., Coroutine[Any, Any, httpx.Response]]
 
 
 @pytest.fixture(autouse=True)
-async def fresh_hub() -> AsyncIterator[None]:
-    yield
-    await hub().close()
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_remembered() -> None:
-    callers._callers.clear()
-    callers._services.clear()
-
-
-async def in_thread(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    """Like another process: with a connection of its own, committed when it returns."""
-
-    def run() -> Any:
-        try:
-            return function(*args, **named)
-        finally:
-            connections.close_all()
-
-    return await sync_to_async(run, thread_sensitive=False)()
+async def process() -> AsyncIterator[None]:
+    async with new_process():
+        yield
 
 
 @pytest.fixture
 def front(person: User) -> Get:
     """A request by ``person`` to the whole server."""
-    token = str(AccessToken.for_user(person))
+    signed_in = bearer(person)
 
-    async def get(path: str, method: str = "GET", token: str | None = token, **headers: str) -> httpx.Response:
-        sent = {"Authorization": f"Bearer {token}"} if token else {}
-        transport = httpx.ASGITransport(app=asgi.application)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            return await client.request(method, path, headers={**sent, **headers})
+    async def get(
+        path: str, method: str = "GET", as_whom: dict[str, str] = signed_in, **headers: str
+    ) -> httpx.Response:
+        return await ask_server(path, method, headers={**as_whom, **headers})
 
     return get
 
@@ -73,12 +50,10 @@ def front(person: User) -> Get:
 @pytest.fixture
 def django(person: User) -> Get:
     """The same request to Django alone."""
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(person)}")
+    signed_in = bearer(person)
 
     async def get(path: str, method: str = "GET", **headers: str) -> httpx.Response:
-        answer = await in_thread(client.generic, method, path, headers=headers)
-        return httpx.Response(answer.status_code, headers=list(answer.items()), content=answer.content)
+        return await ask_django(path, method, headers={**signed_in, **headers})
 
     return get
 
@@ -99,12 +74,6 @@ def scored(competition: Competition, someone: User, steps: int) -> None:
 
 def url(competition: Competition, query: str = "") -> str:
     return f"/api/v1/leaderboard/{competition.id}{query}"
-
-
-def comparable(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
-    own = ("x-request-id", "date")
-    headers = {name: value for name, value in answer.headers.items() if name not in own}
-    return answer.status_code, answer.content, headers
 
 
 QUERIES = ["", "/", "?limit=1", "?limit=3", "?limit=100", "?limit=1000", "?offset=0", "?limit=2&offset=0", "?wait=0"]
@@ -183,9 +152,9 @@ async def test_who_is_not_known_or_may_not_see_it_hears_what_the_view_says(
     private = await in_thread(lambda: make_competition(visibility="private", owner=make_person("Eve")))
     _, secret = await in_thread(create_service_key, name="reader", scopes=[Scope.SCORES_WRITE])
     answers = [
-        (await front(url(board), token=None), 401),
-        (await front(url(board), token="nonsense"), 401),
-        (await front(url(board), token=None, **{"X-API-Key": secret}), 403),
+        (await front(url(board), as_whom={}), 401),
+        (await front(url(board), as_whom={"Authorization": "Bearer nonsense"}), 401),
+        (await front(url(board), as_whom={"X-API-Key": secret}), 403),
         (await front(url(private)), 404),
         (await front("/api/v1/leaderboard/00000000-0000-0000-0000-000000000000"), 404),
         (await front(url(board), Host="elsewhere.example.org"), 400),
