@@ -71,13 +71,16 @@ def board_page(competition: Competition, *, offset: int, limit: int) -> BoardPag
     board = Board.objects.get(competition_id=competition.id)
 
     def put_together() -> dict[str, Any]:
-        from_mirror = partial(mirror.read_page, competition.id, offset=offset, limit=limit)
-        stored = partial(stored_page, competition.id, offset=offset, limit=limit)
-        return asdict(_read(competition, board, from_mirror, stored))
+        return asdict(_page(competition, board, offset=offset, limit=limit))
 
     return BoardPage(
         **_pages.get(f"{board.epoch}:{board.version}:{competition.tie_rule}:{offset}:{limit}", put_together)
     )
+
+
+def _page(competition: Competition, board: Board, *, offset: int, limit: int) -> BoardPage:
+    from_mirror = partial(mirror.read_page, competition.id, offset=offset, limit=limit)
+    return _read(competition, board, from_mirror, partial(stored_page, competition.id, offset=offset, limit=limit))
 
 
 def board_around(competition: Competition, user_id: UUID, *, limit: int) -> BoardPage:
@@ -254,7 +257,8 @@ def board_windows(competition: Competition, wanted: Collection[tuple[UUID, int]]
     first = board_page(competition, offset=0, limit=1)
     if first.total > min(_WHOLE_BOARD, len(wanted) * _WINDOWS_WORTH_A_BOARD):
         return {(user_id, size): _window(competition, first, user_id, size) for user_id, size in wanted}
-    whole = board_page(competition, offset=0, limit=_WHOLE_BOARD + 100)  # and some who join meanwhile
+    board = Board.objects.get(competition_id=competition.id)
+    whole = _page(competition, board, offset=0, limit=_WHOLE_BOARD + 100)  # and some who join meanwhile
     position_of = {UUID(entry["user_id"]): position for position, entry in enumerate(whole.entries)}
     return {(user_id, size): _cut(whole, position_of.get(user_id), size) for user_id, size in wanted}
 
