@@ -6,12 +6,15 @@ Only *who* is remembered. Whether they are still active, and what they may see, 
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from accounts.models import User
 from accounts.queries import active_service_key
-from accounts.services import admit_person
-from accounts.tokens import InvalidToken, signing_keys_version, verify_token
+from accounts.services import admit_people
+from accounts.tokens import Claims, InvalidToken, signing_keys_version, verify_token
+from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
 
 _REMEMBERED = 10_000
@@ -53,7 +56,7 @@ async def recognise(token: str) -> Caller:
     caller = remembered_caller(token)
     if caller is None:
         keys = signing_keys_version()
-        caller = await in_thread(_verified)(token)
+        caller = await _verifications().put(token)
         if len(token) <= _LONGEST and keys == signing_keys_version():
             _callers[token] = caller
             if len(_callers) > _REMEMBERED:
@@ -85,9 +88,22 @@ async def recognised(token: str) -> Caller | None:
         return None
 
 
-def _verified(token: str) -> Caller:
-    claims = verify_token(token)
-    person = admit_person(claims)
-    if person is None:
-        raise InvalidToken("nobody active")
+def verify_callers(tokens: Sequence[str]) -> list[Caller | Exception]:
+    """Whose these tokens are, or InvalidToken for each that is nobody's."""
+    claims: list[Claims | Exception] = []
+    for token in tokens:
+        try:
+            claims.append(verify_token(token))
+        except InvalidToken as error:
+            claims.append(error)
+    people = admit_people([found for found in claims if isinstance(found, Claims)])
+    return [found if isinstance(found, Exception) else _caller(found, people.get(found.subject)) for found in claims]
+
+
+def _caller(claims: Claims, person: User | None) -> Caller | Exception:
+    if person is None or person.identity_provider != claims.issuer:
+        return InvalidToken("nobody active")
     return Caller(person.id, claims.expires_at.timestamp(), f"caller:{person.id}")
+
+
+_verifications = one_per_loop(lambda: Gatherer(in_thread(verify_callers)))

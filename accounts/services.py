@@ -1,7 +1,7 @@
 """Everything that changes people and keys."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID, uuid5
@@ -47,20 +47,33 @@ def admit_person(claims: Claims) -> User | None:
     None for someone who is deactivated or erased, and for a subject that another issuer has used: an id
     belongs to the issuer that brought it.
     """
-    person = User.objects.filter(id=claims.subject).first()
-    if person is None and claims.issuer == IdentityProvider.SUPABASE:
-        newcomer = User(
-            id=claims.subject,
-            identity_provider=IdentityProvider.SUPABASE,
-            email=claims.email,
-            name=_name_from(claims),
-        )
-        newcomer.set_unusable_password()
-        User.objects.bulk_create([newcomer], ignore_conflicts=True)
-        person = User.objects.get(id=claims.subject)
-    if person is None or not person.is_active or person.identity_provider != claims.issuer:
-        return None
-    return person
+    person = admit_people([claims]).get(claims.subject)
+    return person if person is not None and person.identity_provider == claims.issuer else None
+
+
+def admit_people(claims: Sequence[Claims]) -> dict[UUID, User]:
+    """The active people whose tokens say this, by their ids, and whatever issuer they came from; newcomers of
+    Supabase's are created. The number of statements does not depend on how many they are."""
+    subjects = {said.subject for said in claims}
+    people = User.objects.in_bulk(subjects)
+    newcomers = {
+        said.subject: said for said in claims if said.subject not in people and said.issuer == IdentityProvider.SUPABASE
+    }
+    if newcomers:
+        User.objects.bulk_create([_newcomer(said) for said in newcomers.values()], ignore_conflicts=True)
+        people |= User.objects.in_bulk(newcomers.keys())
+    return {user_id: person for user_id, person in people.items() if person.is_active}
+
+
+def _newcomer(claims: Claims) -> User:
+    newcomer = User(
+        id=claims.subject,
+        identity_provider=IdentityProvider.SUPABASE,
+        email=claims.email,
+        name=_name_from(claims),
+    )
+    newcomer.set_unusable_password()
+    return newcomer
 
 
 def _name_from(claims: Claims) -> str:

@@ -6,21 +6,19 @@ by every reader. Nothing is decided by whether a message of the channel layer ar
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 
-from accounts.models import User
-from competitions.queries import public_competition
 from config.core.errors import NotFound
-from config.core.gathering import one_per_loop
+from config.core.gathering import Gatherer, one_per_loop
 from config.core.metrics import LIVE_BOARDS
 from config.core.threads import in_thread
 from leaderboards.announce import LAYER_SECONDS, board_group, channel_layer
 from leaderboards.live import LiveBoard, Shown, viewers_of
-from leaderboards.queries import access_board, board_versions, refused_viewers
+from leaderboards.queries import board_versions, refused_viewers
 from leaderboards.versions import BoardStates
 from leaderboards.watching import At, Close, Sight, View, Watcher
 
@@ -59,6 +57,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
         self._states = BoardStates()
+        self._access = Gatherer(in_thread(check_access))
 
     # --- Who may see what ---
 
@@ -67,7 +66,7 @@ class Hub:
         who may see public ones. Raises NotFound."""
         if not self.is_admitted(board_id, viewer_id):
             checked_at = time.monotonic()
-            await in_thread(_check_access)(viewer_id, board_id)
+            await self._access.put((viewer_id, board_id))
             if viewer_id is not None:
                 self._place(board_id).readers[viewer_id] = _Admitted(checked_at, checked_at)
 
@@ -270,15 +269,16 @@ def _all_sights(place: _Place) -> set[Sight]:
     return place.board.sights | place.board.windows
 
 
-def _check_access(viewer_id: UUID | None, board_id: UUID) -> None:
-    """Raises NotFound."""
-    if viewer_id is None:
-        public_competition(board_id)
-        return
-    viewer = User.objects.filter(id=viewer_id, is_active=True).first()
-    if viewer is None:
-        raise NotFound("There is no such competition.")
-    access_board(viewer, board_id)
+def check_access(asked: Sequence[tuple[UUID | None, UUID]]) -> list[Exception | None]:
+    """NotFound for each viewer who may not see the board that they ask for; statements by the board, not by viewer."""
+    viewers: dict[UUID, set[UUID | None]] = {}
+    for viewer_id, board_id in asked:
+        viewers.setdefault(board_id, set()).add(viewer_id)
+    refused = {board_id: refused_viewers(board_id, who) for board_id, who in viewers.items()}
+    return [
+        NotFound("There is no such competition.") if viewer_id in refused[board_id] else None
+        for viewer_id, board_id in asked
+    ]
 
 
 hub = one_per_loop(Hub)
