@@ -20,6 +20,8 @@ from config.core.threads import in_thread
 _REMEMBERED = 10_000
 _LONGEST = 2_048
 """Of a token in characters: longer ones are verified each time, so that strangers cannot fill the memory."""
+_VERIFIED_FOR_SECONDS = 600.0
+"""Then anew: only that asks the issuer whether the key that signed it has been withdrawn."""
 
 
 class Caller(NamedTuple):
@@ -37,31 +39,40 @@ class Service(NamedTuple):
     subject: str
 
 
-_callers: OrderedDict[str, Caller] = OrderedDict()
-_keys_seen = 0
+class _Remembered(NamedTuple):
+    caller: Caller
+    until: float
+    keys: int
+
+
+_callers: OrderedDict[str, _Remembered] = OrderedDict()
 
 
 def remembered_caller(token: str) -> Caller | None:
-    """None for a token that has expired or was not seen lately; forgets everybody when signing keys change."""
-    global _keys_seen
-    if _keys_seen != signing_keys_version():
-        _callers.clear()
-        _keys_seen = signing_keys_version()
-    caller = _callers.get(token)
-    return caller if caller is not None and caller.expires_at > time.time() else None
+    """None for a token that has expired, or was not verified lately and with the signing keys of now."""
+    known = _callers.get(token)
+    if known is None or known.until <= time.time() or known.keys != signing_keys_version():
+        return None
+    return known.caller
 
 
 async def recognise(token: str) -> Caller:
     """Raises InvalidToken."""
     caller = remembered_caller(token)
-    if caller is None:
+    while caller is None:
         keys = signing_keys_version()
-        caller = await _verifications().put(token)
-        if len(token) <= _LONGEST and keys == signing_keys_version():
-            _callers[token] = caller
-            if len(_callers) > _REMEMBERED:
-                _callers.popitem(last=False)
+        found = await _verifications().put(token)
+        if keys == signing_keys_version():  # otherwise it may have been verified by a key that is withdrawn by now
+            caller = found
+            _remember(token, caller, keys)
     return caller
+
+
+def _remember(token: str, caller: Caller, keys: int) -> None:
+    if len(token) <= _LONGEST:
+        _callers[token] = _Remembered(caller, min(caller.expires_at, time.time() + _VERIFIED_FOR_SECONDS), keys)
+        if len(_callers) > _REMEMBERED:
+            _callers.popitem(last=False)
 
 
 _services: OrderedDict[str, Service] = OrderedDict()
