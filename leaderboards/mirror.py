@@ -222,11 +222,15 @@ def _filled(
     redis_client().hset(keys[2], "version", copied)
     while changed >= _MOST_CHANGES:
         changed = 0
-        with all_changes_since(competition_id, copied) as (board, rows):
+        with all_changes_since(competition_id, copied) as changes:
+            if changes is None:
+                return False
+            board, rows = changes
             for chunk in chain([()], _chunks(passing(rows))):  # the first only moves the version
                 if not (_apply(keys[1:], _change(copied, board, chunk)) and _hold(keys, [token, _LOCK_MS])):
                     return False
                 copied, changed = board.version, changed + len(chunk)
+        passing = iter
     return True
 
 
