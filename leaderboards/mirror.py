@@ -56,20 +56,35 @@ _read = Script(
     """
 )
 
+# A row is its score, or '' for somebody who is off the board, and what is stored of it. A thousand at a time, because
+# calls cost more than what they do, and Lua passes no more than some thousands of arguments on.
 _apply = Script(
     """
     local ranks, rows = KEYS[1], KEYS[2]
     if redis.call('HGET', rows, 'version') ~= ARGV[1] then return 0 end
-    for i = 5, #ARGV, 4 do
-        local user, key, score, row = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-        local old = redis.call('HGET', rows, user)
-        if old then redis.call('ZREM', ranks, string.sub(old, 1, 32)) end
-        if key == '' then
-            redis.call('HDEL', rows, user)
-        else
-            redis.call('ZADD', ranks, score, key)
-            redis.call('HSET', rows, user, key .. row)
+    local function call(command, key, arguments)
+        if #arguments > 0 then return redis.call(command, key, unpack(arguments)) end
+    end
+    for first = 5, #ARGV, 2000 do
+        local users, moved, gone, placed, shown = {}, {}, {}, {}, {}
+        for i = first, math.min(first + 1999, #ARGV), 2 do
+            local score, stored = ARGV[i], ARGV[i + 1]
+            local user = string.sub(stored, 17, 32)
+            users[#users + 1] = user
+            if score == '' then
+                gone[#gone + 1] = user
+            else
+                placed[#placed + 1], placed[#placed + 2] = score, string.sub(stored, 1, 32)
+                shown[#shown + 1], shown[#shown + 2] = user, stored
+            end
         end
+        for _, old in ipairs(redis.call('HMGET', rows, unpack(users))) do
+            if old then moved[#moved + 1] = string.sub(old, 1, 32) end
+        end
+        call('ZREM', ranks, moved)
+        call('HDEL', rows, gone)
+        call('ZADD', ranks, placed)
+        call('HSET', rows, shown)
     end
     redis.call('HSET', rows, 'version', ARGV[2], 'epoch', ARGV[3], 'updated_at', ARGV[4])
     return 1
@@ -168,12 +183,11 @@ def _caught_up(board: BoardState, rows: Sequence[Row], versions: Mapping[UUID, i
 def _change(copied: int, board: BoardState, rows: Iterable[Row]) -> list[Any]:
     arguments: list[Any] = [copied, board.version, board.epoch, board.updated_at.isoformat()]
     for row in rows:
-        user = bytes.fromhex(row.user_id.replace("-", ""))
+        key = tie_key(row.reached_at, row.joined_at, bytes.fromhex(row.user_id.replace("-", "")))
         if row.on_board:
-            key = tie_key(row.reached_at, row.joined_at, user)
-            arguments += (user, key, -row.score, dump_json(row_of(board.competition_id, row)))
+            arguments += (-row.score, key + dump_json(row_of(board.competition_id, row)))
         else:
-            arguments += (user, b"", 0, b"")
+            arguments += ("", key)
     return arguments
 
 
@@ -208,11 +222,15 @@ def _filled(
     redis_client().hset(keys[2], "version", copied)
     while changed >= _MOST_CHANGES:
         changed = 0
-        with all_changes_since(competition_id, copied) as (board, rows):
+        with all_changes_since(competition_id, copied) as changes:
+            if changes is None:
+                return False
+            board, rows = changes
             for chunk in chain([()], _chunks(passing(rows))):  # the first only moves the version
                 if not (_apply(keys[1:], _change(copied, board, chunk)) and _hold(keys, [token, _LOCK_MS])):
                     return False
                 copied, changed = board.version, changed + len(chunk)
+        passing = iter
     return True
 
 

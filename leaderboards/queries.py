@@ -1,6 +1,6 @@
 """Reading boards: from Redis when its copy is as new as PostgreSQL, from PostgreSQL itself when it is not."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,7 @@ from config.core.redis import RedisError
 from leaderboards import mirror
 from leaderboards.models import Board, FinalStandings, Standing
 from leaderboards.ranking import Placing, ranks_of
+from leaderboards.rebuilding import rebuild_board_later
 from leaderboards.rows import StoredPage, row_of, stored_page, stored_page_around, wire_time
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ _WINDOWS_WORTH_A_BOARD = 40
 """A window costs about as much as reading so many rows of a whole board …"""
 _WHOLE_BOARD = 5_000
 """… which more rows than this are too many to read at once."""
+_COPIED_AT_ONCE = 20_000
 _STANDINGS_WORDS = {Status.ENDED: "provisional", Status.COMPLETED: "final"}
 _pages = Cached("page", ttl_seconds=60)
 
@@ -106,12 +108,12 @@ def _read(
     try:
         for _ in range(_MIRROR_TRIES):
             page = from_mirror()
-            if page is not None and _is_from_a_lost_future(page, board):
+            if page is not None and _is_of_another_history(page, board):
                 mirror.drop_mirror(competition.id)
                 page = None
-            if page is None or page.epoch != str(board.epoch):
-                if not mirror.rebuild_mirror(competition.id):
-                    break  # it takes a while, or somebody else is at it; PostgreSQL knows as well
+            if page is None:
+                if not _copied(competition):
+                    break  # PostgreSQL knows as well
             elif page.version < board.version:
                 mirror.catch_up([competition.id])
             else:
@@ -123,10 +125,20 @@ def _read(
     return _from_postgresql(competition, stored())
 
 
-def _is_from_a_lost_future(page: mirror.MirrorPage, board: Board) -> bool:
+def _copied(competition: Competition) -> bool:
+    """A small board is copied while its reader waits. A big one would take many seconds, so a worker does it. False
+    also when somebody else is at it."""
+    if competition.participant_count <= _COPIED_AT_ONCE:
+        return mirror.rebuild_mirror(competition.id)
+    rebuild_board_later(competition.id)
+    return False
+
+
+def _is_of_another_history(page: mirror.MirrorPage, board: Board) -> bool:
     """A copy can be ahead of the version that was asked for a moment ago, never of the one asked for now; unless
     PostgreSQL was restored from a backup that is older than the copy."""
-    return page.version > board.version and page.version > Board.objects.get(pk=board.pk).version
+    lost_future = page.version > board.version and page.version > Board.objects.get(pk=board.pk).version
+    return lost_future or page.epoch != str(board.epoch)
 
 
 def _from_mirror(competition: Competition, page: mirror.MirrorPage) -> BoardPage:
@@ -238,15 +250,13 @@ def board_versions(competition_ids: Iterable[UUID]) -> dict[UUID, int]:
     return dict(Board.objects.filter(competition_id__in=list(competition_ids)).values_list("competition_id", "version"))
 
 
-def mirrored_entries(competition: Competition, *, page_size: int) -> list[tuple[str, int, int]]:
+def mirrored_entries(competition: Competition, *, page_size: int) -> Iterator[tuple[str, int, int]]:
     """The whole copy in Redis as (user id, score, rank), best first, whatever PostgreSQL says. Raises RedisError."""
-    entries: list[tuple[str, int, int]] = []
-    while True:
-        page = mirror.read_page(competition.id, offset=len(entries), limit=page_size)
-        if page is None or not page.rows:
-            return entries
-        shown = _from_mirror(competition, page).entries
-        entries += [(entry["user_id"], entry["score"], entry["rank"]) for entry in shown]
+    offset = 0
+    while (page := mirror.read_page(competition.id, offset=offset, limit=page_size)) is not None and page.rows:
+        for entry in _from_mirror(competition, page).entries:
+            yield entry["user_id"], entry["score"], entry["rank"]
+        offset += len(page.rows)
 
 
 def board_windows(competition: Competition, wanted: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], BoardPage]:

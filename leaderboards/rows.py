@@ -76,8 +76,8 @@ _ROW = f"""
 """
 _STATE_COLUMNS = 4
 
-# The planner cannot know how few changes there are: the ORDER BY keeps it on the index of versions, the LIMIT 1 keeps
-# it from reading everybody's names.
+# The planner cannot know how few changes there are: the ORDER BY keeps it on the index of versions, and the LIMIT 1
+# keeps it from reading everybody's names.
 _CHANGES = f"""
     SELECT {_STATE}, {_ROW}
       FROM unnest(%s::uuid[], %s::bigint[]) AS copied (competition_id, version)
@@ -173,14 +173,14 @@ def changes_since(versions: Mapping[UUID, int], *, most: int) -> Iterator[tuple[
 
 
 @contextmanager
-def all_changes_since(competition_id: UUID, version: int) -> Iterator[tuple[BoardState, Iterator[Row]]]:
+def all_changes_since(competition_id: UUID, version: int) -> Iterator[tuple[BoardState, Iterator[Row]] | None]:
     """The same of one board, however many they are, in no order: a server-side cursor, so the memory is that of a
-    chunk, and writers are not held up. After version -1 they are all rows there are."""
+    chunk, and writers are not held up. After version -1 they are all rows there are. None without such a board."""
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(_ALL_CHANGES, [version, competition_id])
         lines = chain.from_iterable(iter(lambda: cursor.fetchmany(_CHUNK), []))
-        first = next(lines)
-        yield _state(first), _rows(chain([first], lines))
+        first = next(lines, None)
+        yield (_state(first), _rows(chain([first], lines))) if first else None
 
 
 def _state(line: Line) -> BoardState:

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 from procrastinate.contrib.django import app
 
+from leaderboards.rebuilding import rebuild_board as rebuild_board  # the worker finds its tasks here
 from leaderboards.tickets import forget_spent_tickets
 
 

@@ -1,6 +1,7 @@
 """`manage.py rebuild_leaderboards`: new copies in Redis out of PostgreSQL."""
 
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from competitions.models import Competition
 from config.core.console import print_report, progress
 from leaderboards.announce import announce_boards
 from leaderboards.mirror import rebuild_mirror
+from leaderboards.models import Standing
 
 
 class Command(BaseCommand):
@@ -25,10 +27,12 @@ class Command(BaseCommand):
         if competition:
             boards = boards.filter(id__in=competition)
         rows = []
-        for board in progress(boards, doing="Rebuilding", total=boards.count()):
+        for board in boards:
             state = "would be rebuilt"
             if not dry_run:
-                state = "rebuilt" if rebuild_mirror(board.id) else "not rebuilt; run it again"
+                total = Standing.objects.filter(competition=board).count()
+                shown = partial(progress, doing=f"Rebuilding {board.id}", total=total)
+                state = "rebuilt" if rebuild_mirror(board.id, passing=shown) else "not rebuilt; run it again"
                 announce_boards([board.id])
             rows.append({"competition": str(board.id), "participants": board.participant_count, "state": state})
         print_report(rows, title="Leaderboards", as_json=json)
