@@ -149,13 +149,17 @@ def _sockets(
     when some are refused, NotMeasured when it takes too long."""
     log = stage.folder / "sockets.log"
     command = [compiled(stage, "sockets"), "-p", str(port), "-n", str(count), "-w", path, *more]
+    command += ["-f"] if until == "watching" else []
     command += ["-o", str(record)] if record else []
     with started(command, stage.environ, core=stage.load_core, log=log, stdin=subprocess.PIPE) as process:
         sockets = Sockets(process)
         deadline = time.monotonic() + OPEN_WITHIN
         while (found := sockets.count())[until] < count:
             if found["failed"] or found["closed"]:
-                raise BenchError(f"Not all sockets open: {found}\n{log.read_text()[-300:]}")
+                raise BenchError(
+                    f"while {count:,} sockets were opened {found['failed']:,} were refused and {found['closed']:,}"
+                    f" closed (the last with {found['last_close']}) {log.read_text()[-300:]}"
+                )
             if time.monotonic() > deadline:
                 raise NotMeasured(f"only {found[until]:,} of {count:,} sockets were open after {OPEN_WITHIN:.0f} s")
             time.sleep(0.1)

@@ -39,7 +39,7 @@ def measure(stage: Stage) -> None:
         partial(_shipped, stage, phones),
     )
     attempt(stage, ["writes.single"], partial(_single, stage, phones))
-    _killed(stage, crowd, tokens)
+    attempt(stage, ["writes.found"], partial(_killed, stage, crowd, tokens))
 
 
 class _Phones:
