@@ -279,6 +279,11 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def open_files(pid: int) -> int:
+    """How many descriptors a process holds; of a server, its sockets and little else."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 # --- HTTP ---------------------------------------------------------------------------------------------------------
 
 
