@@ -13,7 +13,7 @@ BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
 
 def main(arguments: list[str]) -> int:
-    """Answers the exit code; a target that is missed is a figure, not a failure."""
+    """Answers the exit code: 1 when something failed. A target that is missed is a figure, not a failure."""
     options = _options(arguments)
     for number in stage.STOPPED_BY:
         signal.signal(number, signal.default_int_handler)
@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> int:
         options.json.write_text(figures.as_json(rows, report.notes, machine))
     if options.markdown:
         put_between_markers(options.markdown, figures.markdown(rows, report.notes, machine))
-    return 0
+    for failure in report.failures:
+        figures.say(f"make bench: {failure}")
+    return 1 if report.failures else 0
 
 
 def _options(arguments: list[str]) -> Namespace:

@@ -159,10 +159,12 @@ FIGURES: tuple[Figure, ...] = (
 
 @dataclass
 class Report:
-    """What was taken so far, by key; says each as it comes."""
+    """What was taken so far, by key; says each as it comes. ``notes`` stand below the table; ``failures`` are what went
+    wrong with things that should have worked."""
 
     taken: dict[str, Taken] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def take(self, key: str, value: float, note: str = "") -> None:
         figure = _figure(key)

@@ -31,6 +31,7 @@ from benchmarks.stage import (
     cpu_seconds,
     free_port,
     on_core,
+    open_files,
     resident_bytes,
     serving,
     started,
@@ -149,13 +150,17 @@ def _sockets(
     when some are refused, NotMeasured when it takes too long."""
     log = stage.folder / "sockets.log"
     command = [compiled(stage, "sockets"), "-p", str(port), "-n", str(count), "-w", path, *more]
+    command += ["-f"] if until == "watching" else []
     command += ["-o", str(record)] if record else []
     with started(command, stage.environ, core=stage.load_core, log=log, stdin=subprocess.PIPE) as process:
         sockets = Sockets(process)
         deadline = time.monotonic() + OPEN_WITHIN
         while (found := sockets.count())[until] < count:
             if found["failed"] or found["closed"]:
-                raise BenchError(f"Not all sockets open: {found}\n{log.read_text()[-300:]}")
+                raise BenchError(
+                    f"while {count:,} sockets were opened {found['failed']:,} were refused and {found['closed']:,}"
+                    f" closed (the last with {found['last_close']}) {log.read_text()[-300:]}"
+                )
             if time.monotonic() > deadline:
                 raise NotMeasured(f"only {found[until]:,} of {count:,} sockets were open after {OPEN_WITHIN:.0f} s")
             time.sleep(0.1)
@@ -180,7 +185,7 @@ def _count_hub(stage: Stage, scene: Scene, sockets: int, count: int) -> None:
 
         value, note, outcome = _counted(stage, server, clients, change)
     if outcome.refused:
-        raise BenchError(f"Syncs were refused while frames were counted: {outcome.refused[:5]}")
+        raise BenchError(f"syncs were refused while frames were counted: {outcome.refused[:5]}")
     note += f"; {BOARDS[sockets]} boards a socket"
     stage.report.take(f"frames.hub_{sockets}", value, note + _of(count, sockets))
 
@@ -217,7 +222,7 @@ def _count_writer(stage: Stage, sockets: int, count: int, frame: str) -> None:
     with started(command, stage.environ, core=stage.server_core, log=stage.folder / "writer.log") as process:
         time.sleep(0.2)  # until it listens
         server = Server(process, port)
-        with _sockets(stage, port, count, "/", until="watching") as clients:
+        with _sockets(stage, port, count, "/", until="opened") as clients:
             value, note, _ = _counted(stage, server, clients, _nothing)
     stage.report.take(f"frames.writer_{sockets}", value, note + _of(count, sockets))
 
@@ -278,13 +283,17 @@ def _deliver(stage: Stage, scene: Scene, count: int) -> None:
             clients.tell("record")
             full, without = _watched(stage, scene, server, walkers, stage.seconds(DELIVERY_SECONDS))
             clients.tell("stall")
-            peak, more_note = _watched(stage, scene, server, walkers, stage.seconds(STALL_SECONDS))
-            found = clients.count()
+            files = open_files(server.process.pid)
+            peak, beside = _watched(stage, scene, server, walkers, stage.seconds(STALL_SECONDS))
+            gone = files - open_files(server.process.pid)  # the client cannot see it: it does not read
+            clients.count()  # writes the last arrivals out
     arrivals = list(_ARRIVAL.iter_unpack(record.read_bytes()))
     calm = deliveries(without.by_version, arrivals, count - slow)
-    stalled = deliveries(more_note.by_version, arrivals, count - slow)
+    stalled = deliveries(beside.by_version, arrivals, count - slow)
+    if not (calm.every and stalled.every):
+        raise BenchError("no change reached a socket")
     _take_deliveries(stage, calm, without, count)
-    note = f"{slow:,} sockets; {_missing(stalled)}{found['closed']:,} let go by then; {more_note.pace}"
+    note = f"{slow:,} sockets; {_missing(stalled)}{gone:,} let go by then; {beside.pace}"
     stage.report.take("frames.stalled_p99", percentile_of_counts(stalled.every, 99), note)
     stage.report.take("frames.stalled_memory", (peak - full) / 2**20, f"{slow:,} sockets, peak of resident memory")
 
@@ -323,8 +332,8 @@ def _watched(
     with on_core(stage.load_core):
         outcome = asyncio.run(both())
     took = time.monotonic() - begun - SETTLE
-    if outcome.refused:
-        raise BenchError(f"Syncs were refused while sockets watched: {outcome.refused[:5]}")
+    if outcome.refused or not outcome.acknowledged:
+        raise BenchError(f"syncs were refused while sockets watched: {outcome.refused[:5]}")
     typical = percentile(outcome.seconds, 50) * 1000
     return peak, Changes(
         _versions(scene, outcome),

@@ -40,11 +40,11 @@ GET_TOOLS = {"wrk": "apt-get install wrk", "nginx": "apt-get install nginx-light
 
 
 class BenchError(Exception):
-    """The bench cannot go on or would measure the wrong thing; the text is one sentence."""
+    """Something is wrong with what is measured: it failed, or did not do what its figure would claim."""
 
 
 class NotMeasured(Exception):
-    """One figure cannot be taken; the text says why, and stands in the table."""
+    """A figure cannot be taken here, through nobody's fault: a tool is missing, or it would take too long."""
 
 
 @dataclass(frozen=True)
@@ -236,11 +236,14 @@ def run(command: Sequence[str], environ: Mapping[str, str], *, core: int | None 
 
 
 def attempt(stage: Stage, keys: Collection[str], measured: Callable[[], None]) -> None:
-    """Where some of these figures cannot be taken, the reason stands in their place."""
+    """Where some of these figures cannot be taken, the reason stands in their place, and the bench goes on."""
     try:
         measured()
     except NotMeasured as reason:
         stage.report.give_up(keys, str(reason))
+    except BenchError as error:
+        stage.report.give_up(keys, str(error))
+        stage.report.failures.append(str(error))
 
 
 def tool(name: str) -> str:
@@ -274,6 +277,11 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def open_files(pid: int) -> int:
+    """How many descriptors a process holds; of a server, its sockets and little else."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 # --- HTTP ---------------------------------------------------------------------------------------------------------

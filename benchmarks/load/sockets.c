@@ -1,11 +1,12 @@
 /* Many WebSocket clients in one process and one thread: opens them, counts frames, and notes when each version of the
  * board arrived where.
  *
- *   sockets -p PORT -n COUNT -w PATH [-s SLOW] [-m MESSAGE]... [-r RATE] [-o FILE]
+ *   sockets -p PORT -n COUNT -w PATH [-f] [-s SLOW] [-m MESSAGE]... [-r RATE] [-o FILE]
  *
  * -w  what the sockets ask for        -r  new connections a second (as fast as they are accepted)
  * -m  a text sent by each once open   -s  how many of them, the first ones, may be told to stall: they have the small
  * -o  where arrivals are written          buffers of a bad line
+ * -f  a socket counts as opened with its first frame; no more than 256 are being opened at any moment
  *
  * Speaks lines: "count" on standard input is answered with one JSON object; "record" begins to note arrivals, "stall"
  * lets the slow ones stop reading, "quit" ends it. An arrival is (uint32 socket, uint32 version, int64 nanoseconds of
@@ -44,7 +45,7 @@ static int64_t first_connect_ns, all_open_ns, all_watching_ns;
 static const char *path, *messages[MOST_MESSAGES];
 static int port, message_count;
 static FILE *record_file;
-static int recording;
+static int recording, wait_for_frame;
 static unsigned char *buffer;
 
 static int64_t now_ns(void)
@@ -54,9 +55,14 @@ static int64_t now_ns(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+static int is_opening(const struct client *c)
+{
+    return c->state == CONNECTING || c->state == OPENING || (c->state == OPEN && wait_for_frame && !c->watching);
+}
+
 static void drop(struct client *c, int after_opening)
 {
-    if (c->state == CONNECTING || c->state == OPENING) opening--;
+    if (is_opening(c)) opening--;
     if (after_opening) closed++; else failed++;
     close(c->fd);
     free(c->rest);
@@ -145,6 +151,7 @@ static void take_frame(int index, int opcode, const unsigned char *payload, size
     } else if (opcode <= 2) {
         frames++;
         if (!c->watching) {
+            if (wait_for_frame) opening--;
             c->watching = 1;
             if (++watching == count) all_watching_ns = now_ns();
         }
@@ -182,7 +189,7 @@ static ssize_t take_answer(int index, unsigned char *data, size_t have)
         return -1;
     }
     c->state = OPEN;
-    opening--;
+    if (!is_opening(c)) opening--;
     if (++opened == count) all_open_ns = now_ns();
     for (int i = 0; i < message_count && c->state == OPEN; i++) send_frame(c, 1, messages[i], strlen(messages[i]));
     return end + 4 - data;
@@ -258,10 +265,11 @@ int main(int argc, char **argv)
     double rate = 0;
     struct epoll_event events[512], commands = {.events = EPOLLIN, .data.u32 = UINT32_MAX};
     setvbuf(stdin, NULL, _IONBF, 0);
-    while ((option = getopt(argc, argv, "p:n:w:s:m:r:o:")) > 0) {
+    while ((option = getopt(argc, argv, "p:n:w:s:m:r:o:f")) > 0) {
         if (option == 'p') port = atoi(optarg);
         if (option == 'n') count = atoi(optarg);
         if (option == 'w') path = optarg;
+        if (option == 'f') wait_for_frame = 1;
         if (option == 's') slow = atoi(optarg);
         if (option == 'r') rate = atof(optarg);
         if (option == 'm' && message_count < MOST_MESSAGES) messages[message_count++] = optarg;

@@ -140,6 +140,28 @@ async def test_each_socket_sends_what_it_was_told_to_say_once_it_is_open(program
     assert said == [bytes([0x81, 0x83, 0, 0, 0, 0]) + b"one" + bytes([0x81, 0x83, 0, 0, 0, 0]) + b"two"] * 2
 
 
+async def test_no_more_than_256_wait_for_their_first_frame_at_a_time(program: str) -> None:
+    here = 0
+    most = 0
+    enough = asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal here, most
+        here += 1
+        most = max(most, here)
+        if here == 256:
+            asyncio.get_running_loop().call_later(0.2, enough.set)  # time for a 257th, if there is one
+        await enough.wait()
+        here -= 1
+        writer.write(frame(board(1)))
+
+    async def test(client: Client) -> None:
+        await client.count_until(lambda found: found["watching"] == 300)
+
+    await talk(program, serve, test, "-n", "300", "-f")
+    assert most == 256
+
+
 async def test_a_stalled_socket_reads_no_more_and_the_others_go_on(program: str, tmp_path: Path) -> None:
     arrivals = tmp_path / "arrivals"
     writers: list[asyncio.StreamWriter] = []
@@ -152,6 +174,7 @@ async def test_a_stalled_socket_reads_no_more_and_the_others_go_on(program: str,
         await client.count_until(lambda found: found["watching"] == 4)
         await client.tell("record")
         await client.tell("stall")
+        await client.count_until(lambda found: True)  # commands are obeyed in turn
         for version in (2, 3):
             for writer in writers:
                 writer.write(frame(board(version)))
