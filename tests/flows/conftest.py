@@ -43,6 +43,12 @@ def server(request: pytest.FixtureRequest, transactional_db: None, run_server: C
 
 
 @pytest.fixture
+def one_server(transactional_db: None, run_server: Callable[..., Server]) -> Server:
+    """What serves in production."""
+    return run_server("uvicorn")
+
+
+@pytest.fixture
 def two_servers(transactional_db: None, run_server: Callable[..., Server]) -> tuple[Server, Server]:
     return run_server("uvicorn", 1), run_server("uvicorn", 2)
 

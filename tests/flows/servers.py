@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx
@@ -123,6 +123,15 @@ class Phone:
         with connect(url, max_size=None) as socket:
             yield Watch(socket)
 
+    @contextmanager
+    def streaming(
+        self, competition: str, query: Mapping[str, Any] | None = None, last_event_id: str = ""
+    ) -> Iterator["Stream"]:
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        path = f"/leaderboard/{competition}/stream"
+        with self.http.stream("GET", path, params=query, headers=headers, timeout=FRAME_WITHIN) as answer:
+            yield Stream(answer)
+
 
 class Watch:
     """An open leaderboard socket."""
@@ -142,3 +151,46 @@ class Watch:
             rankings = self.message()["data"]["rankings"]
             if any(row["score"] == score for row in rankings):
                 return [(row["userId"], row["score"], row["rank"]) for row in rankings]
+
+
+class Event(NamedTuple):
+    """``id`` is the state that the frame leads to, as ``<epoch>:<version>``."""
+
+    id: str
+    frame: Any
+
+
+class Stream:
+    """An open event stream. ``retry_ms`` is what it last said about coming back."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self.retry_ms: int | None = None
+        self._lines = answer.iter_lines()
+
+    def event(self) -> Event:
+        """The next one that carries a frame. Raises StopIteration when the stream has ended."""
+        id_, frame = "", None
+        while True:
+            name, _, value = next(self._lines).partition(": ")
+            match name:
+                case "id":
+                    id_ = value
+                case "data":
+                    frame = json.loads(value)
+                case "retry":
+                    self.retry_ms = int(value)
+                case "" if value == "" and frame is not None:
+                    return Event(id_, frame)
+
+    def frame(self) -> Any:
+        return self.event().frame
+
+    def last_frame(self) -> Any:
+        """Reads on until the server ends the stream."""
+        frame = None
+        while True:
+            try:
+                frame = self.frame()
+            except StopIteration:
+                return frame
