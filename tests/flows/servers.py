@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,9 +120,9 @@ class Phone:
         return int(self.get(f"/leaderboard/{competition}")["version"])
 
     @contextmanager
-    def watching(self, competition: str) -> Iterator["Watch"]:
-        url = f"{self.address.replace('http', 'ws', 1)}/ws/leaderboard/{competition}?token={self.token}"
-        with connect(url, max_size=None) as socket:
+    def watching(self, competition: str, **query: Any) -> Iterator["Watch"]:
+        path = f"/ws/leaderboard/{competition}?{urlencode({'token': self.token, **query})}"
+        with connect(self.address.replace("http", "ws", 1) + path, max_size=None) as socket:
             yield Watch(socket)
 
     @contextmanager
@@ -144,6 +146,15 @@ class Watch:
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.socket.send(json.dumps(message))
+
+    def goodbye(self) -> tuple[Any, int | None]:
+        """Reads on until the server closes the socket: the last message, and the code."""
+        last = None
+        try:
+            while True:
+                last = self.message()
+        except ConnectionClosed as closed:
+            return last, closed.rcvd.code if closed.rcvd else None
 
     def ranks_when(self, score: int) -> list[tuple[str, int, int]]:
         """The first frame in which somebody has this score."""

@@ -176,7 +176,7 @@ def test_a_limit_shows_the_best_and_a_window_ones_own_row(server: Server, ada: P
         assert [(row["score"], row["rank"]) for row in data["rankings"]] == [(300, 2), (200, 3), (100, 4)]
         ada.sync(500)
         data = stream.frame()["data"]
-        assert [(row["userId"], row["rank"]) for row in data["rankings"]][0] == (ada.user_id, 1)
+        assert next((row["userId"], row["rank"]) for row in data["rankings"]) == (ada.user_id, 1)
         assert data["offset"] == 0
 
 
