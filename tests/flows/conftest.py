@@ -25,7 +25,7 @@ def run_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) 
     logs = tmp_path_factory.mktemp("servers")
 
     def run(kind: str, number: int = 1, **environ: str) -> Server:
-        name = "-".join([kind, str(number), *environ.values()])
+        name = "-".join([kind, str(number), *environ.values()]).replace("/", "_")
         if name not in running:
             running[name] = Server({"DATABASE_URL": database_at_hand(), **environ}, kind=kind, log=logs / f"{name}.log")
             running[name].wait_until_ready()
@@ -43,8 +43,20 @@ def server(request: pytest.FixtureRequest, transactional_db: None, run_server: C
 
 
 @pytest.fixture
+def one_server(transactional_db: None, run_server: Callable[..., Server]) -> Server:
+    """What serves in production."""
+    return run_server("uvicorn")
+
+
+@pytest.fixture
 def two_servers(transactional_db: None, run_server: Callable[..., Server]) -> tuple[Server, Server]:
     return run_server("uvicorn", 1), run_server("uvicorn", 2)
+
+
+@pytest.fixture
+def strict_server(transactional_db: None, run_server: Callable[..., Server]) -> Server:
+    """One that counts, and lets nobody watch more than twice at once."""
+    return run_server("uvicorn", RATE_LIMIT="1000/2000", SOCKETS_PER_USER="2")
 
 
 @pytest.fixture

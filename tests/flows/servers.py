@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,10 +120,19 @@ class Phone:
         return int(self.get(f"/leaderboard/{competition}")["version"])
 
     @contextmanager
-    def watching(self, competition: str) -> Iterator["Watch"]:
-        url = f"{self.address.replace('http', 'ws', 1)}/ws/leaderboard/{competition}?token={self.token}"
-        with connect(url, max_size=None) as socket:
+    def watching(self, competition: str, **query: Any) -> Iterator["Watch"]:
+        path = f"/ws/leaderboard/{competition}?{urlencode({'token': self.token, **query})}"
+        with connect(self.address.replace("http", "ws", 1) + path, max_size=None) as socket:
             yield Watch(socket)
+
+    @contextmanager
+    def streaming(
+        self, competition: str, query: Mapping[str, Any] | None = None, last_event_id: str = ""
+    ) -> Iterator["Stream"]:
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        path = f"/leaderboard/{competition}/stream"
+        with self.http.stream("GET", path, params=query, headers=headers, timeout=FRAME_WITHIN) as answer:
+            yield Stream(answer)
 
 
 class Watch:
@@ -136,9 +147,61 @@ class Watch:
     def send(self, message: Mapping[str, Any]) -> None:
         self.socket.send(json.dumps(message))
 
+    def goodbye(self) -> tuple[Any, int | None]:
+        """Reads on until the server closes the socket: the last message, and the code."""
+        last = None
+        try:
+            while True:
+                last = self.message()
+        except ConnectionClosed as closed:
+            return last, closed.rcvd.code if closed.rcvd else None
+
     def ranks_when(self, score: int) -> list[tuple[str, int, int]]:
         """The first frame in which somebody has this score."""
         while True:
             rankings = self.message()["data"]["rankings"]
             if any(row["score"] == score for row in rankings):
                 return [(row["userId"], row["score"], row["rank"]) for row in rankings]
+
+
+class Event(NamedTuple):
+    """``id`` is the state that the frame leads to, as ``<epoch>:<version>``."""
+
+    id: str
+    frame: Any
+
+
+class Stream:
+    """An open event stream. ``retry_ms`` is what it last said about coming back."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self.retry_ms: int | None = None
+        self._lines = answer.iter_lines()
+
+    def event(self) -> Event:
+        """The next one that carries a frame. Raises StopIteration when the stream has ended."""
+        id_, frame = "", None
+        while True:
+            name, _, value = next(self._lines).partition(": ")
+            match name:
+                case "id":
+                    id_ = value
+                case "data":
+                    frame = json.loads(value)
+                case "retry":
+                    self.retry_ms = int(value)
+                case "" if value == "" and frame is not None:
+                    return Event(id_, frame)
+
+    def frame(self) -> Any:
+        return self.event().frame
+
+    def last_frame(self) -> Any:
+        """Reads on until the server ends the stream."""
+        frame = None
+        while True:
+            try:
+                frame = self.frame()
+            except StopIteration:
+                return frame

@@ -1,17 +1,20 @@
 """WS /ws/leaderboard/{competition_id}: who gets in, what is understood, and what closes it."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from rest_framework_simplejwt.tokens import AccessToken
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from accounts.models import User
 from leaderboards.tickets import ticket_for_board
-from tests.flows.servers import Phone, Server, Watch
+from tests.flows.servers import FRAME_WITHIN, Phone, Server, Watch
+from tests.leaderboards.histories import client
 
 
 def close_code(url: str) -> int | None:
@@ -22,15 +25,25 @@ def close_code(url: str) -> int | None:
 
 def code_after(watch: Watch) -> int | None:
     """Reads until the socket is closed."""
-    try:
-        while True:
-            watch.message()
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
+    return watch.goodbye()[1]
+
+
+def parting_words(url: str) -> tuple[Any, int | None]:
+    """The last message and the code of a socket that is refused."""
+    with connect(url) as socket:
+        return Watch(socket).goodbye()
 
 
 def socket_url(server: Server, competition: str, query: str = "") -> str:
     return f"{server.address.replace('http', 'ws', 1)}/ws/leaderboard/{competition}{query}"
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Asks again until it does: that somebody has gone is noticed a moment later."""
+    deadline = time.monotonic() + FRAME_WITHIN
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -195,3 +208,197 @@ def test_a_board_made_private_closes_the_sockets_of_outsiders_only(two_servers: 
         assert code_after(outside) == 4404
         ben.sync(5)
         assert inside.ranks_when(5) == [(ben.user_id, 5, 1)]
+
+
+def scores(frame: Any) -> list[tuple[str, int, int]]:
+    return [(row["userId"], row["score"], row["rank"]) for row in frame["data"]["rankings"]]
+
+
+# --- What one asked to see ---
+
+
+def test_deltas_follow_one_snapshot_and_a_resume_gives_what_was_missed(server: Server, ada: Phone) -> None:
+    ben, board = server.new_person("Ben"), ada.new_competition()
+    ada.join(board)
+    ben.join(board)
+    with ada.watching(board, mode="delta") as watch:
+        first, _ = client.apply(None, watch.message())
+        for somebody, steps in ((ada, 300), (ben, 400)):
+            somebody.sync(steps)
+            assert watch.message()["type"] == "leaderboard_delta"
+        watch.send(client.resume(first))
+        missed = watch.message()
+        assert (missed["type"], missed["data"]["from"]) == ("leaderboard_delta", first["version"])
+        board_now, outcome = client.apply(first, missed)
+        assert outcome == client.APPLIED
+        assert [(row["userId"], row["score"], row["rank"]) for row in board_now["rankings"]] == ada.ranks(board)
+        ada.sync(500)
+        kept, outcome = client.apply(board_now, watch.message())
+        assert (outcome, kept["rankings"][0]["score"]) == (client.APPLIED, 500)
+
+
+def test_whoever_comes_back_with_what_they_have_is_given_the_difference(server: Server, ada: Phone) -> None:
+    board = ada.new_competition()
+    ada.join(board)
+    with ada.watching(board, mode="delta") as watch:
+        kept, _ = client.apply(None, watch.message())
+    ada.sync(800)
+    with ada.watching(board, mode="delta", epoch=kept["epoch"], version=kept["version"]) as watch:
+        frame = watch.message()
+        assert (frame["type"], frame["data"]["from"]) == ("leaderboard_delta", kept["version"])
+        assert client.apply(kept, frame)[0]["rankings"][0]["score"] == 800
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"version": 10**6}, {"epoch": str(uuid4())}, {"epoch": "nonsense", "version": "3"}]
+)
+def test_a_resume_from_what_never_was_is_answered_by_a_snapshot(one_server: Server, unknown: dict[str, object]) -> None:
+    ada = one_server.new_person("Ada")
+    board = ada.new_competition()
+    ada.join(board)
+    with ada.watching(board, mode="delta") as watch:
+        kept, _ = client.apply(None, watch.message())
+        watch.send({**client.resume(kept), **unknown})
+        frame = watch.message()
+        assert (frame["type"], scores(frame)) == ("leaderboard_update", [(ada.user_id, 0, 1)])
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({}, "invalid_message"),
+        ({"epoch": "x"}, "invalid_message"),
+        ({"epoch": "x", "version": -1}, "invalid_message"),
+        ({"epoch": 7, "version": 1}, "invalid_message"),
+        ({"epoch": "x", "version": 1, "competitionId": str(uuid4())}, "not_found"),
+        ({"epoch": "x", "version": 1, "competitionId": "x"}, "not_found"),
+    ],
+)
+def test_a_resume_of_nothing_is_complained_about(one_server: Server, message: dict[str, object], code: str) -> None:
+    ada = one_server.new_person("Ada")
+    board = ada.new_competition()
+    with ada.watching(board, mode="delta") as watch:
+        watch.message()
+        watch.send({"type": "resume", "competitionId": board, **message})
+        answer = watch.message()
+        assert (answer["type"], answer["code"]) == ("error", code)
+
+
+def test_a_window_shows_ones_own_row_with_its_neighbours_and_follows_it(server: Server, ada: Phone) -> None:
+    board = ada.new_competition()
+    people = [ada, *(server.new_person(name) for name in ("Ben", "Cleo", "Dan", "Eli"))]
+    for steps, somebody in zip((100, 500, 400, 300, 200), people, strict=True):
+        somebody.join(board)
+        somebody.sync(steps)
+    _, ben, cleo, dan, eli = (somebody.user_id for somebody in people)
+    with ada.watching(board, window=1) as snapshots, ada.watching(board, window=1, mode="delta") as deltas:
+        frame = snapshots.message()
+        assert (scores(frame), frame["data"]["offset"]) == ([(dan, 300, 3), (eli, 200, 4), (ada.user_id, 100, 5)], 2)
+        kept, _ = client.apply(None, deltas.message())
+        for steps, expected in (
+            (350, [(cleo, 400, 2), (ada.user_id, 350, 3), (dan, 300, 4)]),
+            (900, [(ada.user_id, 900, 1), (ben, 500, 2), (cleo, 400, 3)]),
+        ):
+            ada.sync(steps)
+            frame, delta = snapshots.message(), deltas.message()
+            assert scores(frame) == expected
+            assert delta["type"] == "leaderboard_delta"
+            kept, outcome = client.apply(kept, delta)
+            assert (outcome, kept["rankings"]) == (client.APPLIED, frame["data"]["rankings"])
+
+
+def test_a_limit_shows_the_best_and_a_later_subscribe_another_view(server: Server, ada: Phone) -> None:
+    ben, board = server.new_person("Ben"), ada.new_competition()
+    ada.join(board)
+    ben.join(board)
+    ben.sync(50)
+    with ada.watching(board, limit=1) as watch:
+        frame = watch.message()
+        assert (scores(frame), frame["data"]["totalCount"]) == ([(ben.user_id, 50, 1)], 2)
+        watch.send({"type": "subscribe", "competitionId": board, "limit": 2})
+        assert scores(watch.message()) == [(ben.user_id, 50, 1), (ada.user_id, 0, 2)]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"mode": "dance"}, {"limit": "0"}, {"limit": "1001"}, {"window": "26"}, {"window": "x"}]
+)
+def test_a_view_that_is_not_understood_is_said_and_the_plain_one_shown(server: Server, ada: Phone, bad: Any) -> None:
+    board = ada.new_competition()
+    with ada.watching(board, **bad) as watch:
+        complaint, frame = watch.message(), watch.message()
+        assert (complaint["type"], complaint["code"]) == ("error", "invalid_message")
+        assert complaint["message"].startswith(f"{next(iter(bad))}: ")
+        assert (frame["type"], frame["data"]["competitionId"]) == ("leaderboard_update", board)
+        watch.send({"type": "subscribe", "competitionId": board, **bad})
+        assert [watch.message()["type"] for _ in range(2)] == ["error", "leaderboard_update"]
+
+
+# --- The last word ---
+
+
+def test_a_socket_says_why_before_it_is_closed(server: Server, ada: Phone) -> None:
+    board, hidden = ada.new_competition(), ada.new_competition(visibility="private")
+    eve = server.new_person("Eve")
+    for url, code in (
+        (socket_url(server, board, "?token=nonsense"), 4401),
+        (socket_url(server, hidden, f"?token={eve.token}"), 4404),
+    ):
+        closing, closed_with = parting_words(url)
+        assert (closing["type"], closing["code"], closed_with) == ("closing", code, code)
+        assert closing["message"]
+        assert "retryAfterMs" not in closing
+
+
+def test_whoever_floods_is_told_when_to_come_again(server: Server, ada: Phone) -> None:
+    with ada.watching(ada.new_competition()) as watch:
+        for _ in range(60):
+            watch.send({"type": "ping"})
+        closing, code = watch.goodbye()
+        assert (closing["type"], closing["code"], code) == ("closing", 4429, 4429)
+        assert 500 <= closing["retryAfterMs"] <= 30_000
+
+
+def test_a_one_time_ticket_opens_one_socket(server: Server, ada: Phone) -> None:
+    board = ada.new_competition()
+    url = socket_url(server, board, f"?ticket={ada.post('/auth/ticket')['ticket']}")
+    with connect(url) as socket:
+        assert Watch(socket).message()["type"] == "leaderboard_update"
+        assert close_code(url) == 4401
+
+
+# --- How many ---
+
+
+def test_nobody_watches_more_often_at_once_than_the_limit_by_whatever_transport(strict_server: Server) -> None:
+    ada, ben = strict_server.new_person("Ada"), strict_server.new_person("Ben")
+    board = ada.new_competition()
+    etag = ada.http.get(f"/leaderboard/{board}").headers["etag"]
+    with ada.watching(board) as first, ada.streaming(board) as second:
+        first.message()
+        second.event()
+        closing, code = parting_words(socket_url(strict_server, board, f"?token={ada.token}"))
+        assert (closing["code"], code) == (4429, 4429)
+        assert 500 <= closing["retryAfterMs"] <= 30_000
+        for path in ("/stream", "?wait=5"):
+            refused = ada.http.get(f"/leaderboard/{board}{path}", headers={"If-None-Match": etag})
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+        with ben.watching(board) as other:
+            assert other.message()["type"] == "leaderboard_update"
+
+
+def test_whoever_goes_makes_room(strict_server: Server) -> None:
+    ada = strict_server.new_person("Ada")
+    board = ada.new_competition()
+    etag = ada.http.get(f"/leaderboard/{board}").headers["etag"]
+
+    def watches() -> bool:
+        with ada.watching(board) as watch:
+            return bool(watch.message()["type"] == "leaderboard_update")
+
+    for _ in range(3):
+        with ada.watching(board) as socket, ada.streaming(board) as stream:
+            socket.message()
+            stream.event()
+        with pytest.raises(httpx.ReadTimeout):
+            ada.http.get(f"/leaderboard/{board}?wait=30", headers={"If-None-Match": etag}, timeout=0.5)
+        eventually(watches)
