@@ -22,9 +22,9 @@ from config.core.redis import redis_client
 from leaderboards import mirror, queries
 from leaderboards.models import Board, Standing
 from leaderboards.queries import board_around, board_page, entry_of
+from leaderboards.rebuilding import rebuild_board
 from leaderboards.rows import Row, all_changes_since, row_of, stored_page, stored_page_around
 from leaderboards.services import close_standing, report_totals
-from leaderboards.rebuilding import rebuild_board
 from leaderboards.verification import check_board
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
