@@ -25,9 +25,10 @@ from leaderboards.rows import BoardState, Row, all_changes_since, changes_since,
 
 _LOCK_MS = 60_000
 """Also for how long the keys of a copy outlive whoever was building it."""
-_CHUNK = 1_000
+_CHUNK = 500
+"""Rows of a rebuild in one step: everybody else's commands wait for it, some milliseconds."""
 _MOST_CHANGES = 10_000
-"""Of one board in one step, which holds Redis up for about a tenth of a second."""
+"""Of one board in one step, which must be one: some tenths of a second, where its rebuild would take many."""
 
 _read = Script(
     """

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             state = "would be rebuilt"
             if not dry_run:
                 total = Standing.objects.filter(competition=board).count()
-                shown = partial(progress, doing=f"Rebuilding {board.id}", total=total)
+                shown = partial(progress, doing=f"Rebuilding {str(board.id)[:8]}", total=total)
                 state = "rebuilt" if rebuild_mirror(board.id, passing=shown) else "not rebuilt; run it again"
                 announce_boards([board.id])
             rows.append({"competition": str(board.id), "participants": board.participant_count, "state": state})
