@@ -131,6 +131,15 @@ def test_where_either_is_missing_nothing_is_claimed() -> None:
     assert _verdict(at_least(0.4, of="reads.nginx"), 45.0) == ("≥ 0.4 × nginx: not known", None)
 
 
+def test_a_target_says_nothing_of_a_figure_that_was_taken_under_easier_conditions() -> None:
+    figure = Figure("frames.last_p99", "it", "ms", (at_most(500),))
+    (verdict,) = verdicts(figure, {"frames.last_p99": Taken(3.0, "17 changes/s", as_asked=False)})
+    assert verdict == ("≤ 500 ms: not known", None)
+    compared = Figure("reads.snapshot", "it", "ms", (at_least(1, of="reads.nginx"),))
+    easier = {"reads.snapshot": Taken(3.0), "reads.nginx": Taken(1.0, as_asked=False)}
+    assert list(verdicts(compared, easier)) == [("≥ 1 × nginx: not known", None)]
+
+
 def test_a_stall_that_moves_nothing_from_nothing_is_no_failure() -> None:
     assert _verdict(at_most(1.1, of="reads.nginx"), 0.0, 0.0) == ("≤ 1.1 × nginx: reached", True)
 
