@@ -201,16 +201,15 @@ def verdicts(figure: Figure, taken: Mapping[str, Taken]) -> Iterator[tuple[str, 
         other = taken.get(target.of, Taken(None)) if target.of else Taken(1.0)  # so many times one
         wanted = "" if target.bound is None else f"{target.sense} {target.bound:,g} "
         wanted += f"× {_figure(target.of).short}" if target.of else figure.unit
-        judged = own.as_asked and other.as_asked and target.bound is not None
-        comparable = bool(other.value) and target.bound is None
-        if own.value is None or other.value is None or not (judged or comparable):
+        judged = (own.as_asked and other.as_asked) or target.bound is None
+        if own.value is None or not other.value or not judged:
             yield f"{wanted}: not known", None
             continue
         value, base = own.value, other.value
         if target.bound is None:
             yield f"{value / base:,.2f} {wanted}", None
             continue
-        ratio = f" ({value / base:,.2f} ×)" if target.of and base else ""
+        ratio = f" ({value / base:,.2f} ×)" if target.of else ""
         reached = value >= target.bound * base if target.sense == "≥" else value <= target.bound * base
         yield f"{wanted}{ratio}: {'reached' if reached else 'not reached'}", reached
 

@@ -140,8 +140,9 @@ def test_a_target_says_nothing_of_a_figure_that_was_taken_under_easier_condition
     assert list(verdicts(compared, easier)) == [("≥ 1 × nginx: not known", None)]
 
 
-def test_a_stall_that_moves_nothing_from_nothing_is_no_failure() -> None:
-    assert _verdict(at_most(1.1, of="reads.nginx"), 0.0, 0.0) == ("≤ 1.1 × nginx: reached", True)
+def test_nothing_is_so_many_times_nothing() -> None:
+    assert _verdict(at_most(1.1, of="reads.nginx"), 0.0, 0.0) == ("≤ 1.1 × nginx: not known", None)
+    assert _verdict(at_least(25, of="reads.nginx"), 26.8, 0.0) == ("≥ 25 × nginx: not known", None)
 
 
 def test_every_figure_has_a_section_and_whatever_it_is_compared_with_a_short_name() -> None:
@@ -212,7 +213,6 @@ def test_the_reads_are_measured_from_nothing_and_nothing_is_left(tmp_path: Path)
     assert found.keys() == {figure.key for figure in FIGURES if figure.section == "reads"}
     for figure in found.values():
         assert figure["value"] or figure["note"], figure
-    if shutil.which("wrk"):
-        assert found["reads.snapshot"]["value"] > 0
-        assert found["reads.drf_daphne"]["value"] > 0
+    if shutil.which("wrk") and shutil.which("nginx"):  # quick enough to be measured on a machine that is busy testing
+        assert found["reads.nginx"]["value"] > 0
     assert list(temporary.iterdir()) == []
