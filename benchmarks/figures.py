@@ -39,10 +39,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Taken:
-    """A figure as it was measured; ``value`` None: it could not be, and the note says why."""
+    """A figure as it was measured; ``value`` None: it could not be, and the note says why. ``as_asked``: under the
+    conditions that its targets are meant for; otherwise nothing is said of those."""
 
     value: float | None
     note: str = ""
+    as_asked: bool = True
 
 
 def at_least(bound: float, of: str | None = None) -> Target:
@@ -129,6 +131,7 @@ FIGURES: tuple[Figure, ...] = (
     *(figure for sockets in CROWDS for figure in _frames(sockets)),
     Figure("frames.connect", "sockets opened, until each has its first frame", "sockets/s"),
     Figure("frames.memory", f"memory of a socket, {CROWDS[-1]:,} of them", "KiB", (at_most(40),)),
+    Figure("frames.pace", "changes a second while these watch, of 50 that are sent", "changes/s", (at_least(45),)),
     Figure("frames.every_p50", "acknowledgement → every socket, p50", "ms"),
     Figure("frames.every_p95", "acknowledgement → every socket, p95", "ms"),
     Figure("frames.every_p99", "acknowledgement → every socket, p99", "ms", short="without stalled ones"),
@@ -166,9 +169,9 @@ class Report:
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def take(self, key: str, value: float, note: str = "") -> None:
+    def take(self, key: str, value: float, note: str = "", *, as_asked: bool = True) -> None:
         figure = _figure(key)
-        self.taken[key] = Taken(value, note)
+        self.taken[key] = Taken(value, note, as_asked)
         say(f"{figure.section}: {figure.what}: {shown(self.taken[key], figure.unit)}{note and f' ({note})'}")
 
     def give_up(self, keys: Iterable[str], reason: str) -> None:
@@ -193,22 +196,21 @@ def shown(taken: Taken, unit: str) -> str:
 
 def verdicts(figure: Figure, taken: Mapping[str, Taken]) -> Iterator[tuple[str, bool | None]]:
     """Each target of a figure in words, and whether it is reached; None where that cannot be said."""
-    value = taken[figure.key].value
+    own = taken[figure.key]
     for target in figure.targets:
-        other = taken.get(target.of, Taken(None)).value if target.of else 1.0  # so many times one
+        other = taken.get(target.of, Taken(None)) if target.of else Taken(1.0)  # so many times one
         wanted = "" if target.bound is None else f"{target.sense} {target.bound:,g} "
-        if target.of:
-            wanted += f"× {_figure(target.of).short}"
-        else:
-            wanted += figure.unit
-        if value is None or other is None or (target.bound is None and not other):
+        wanted += f"× {_figure(target.of).short}" if target.of else figure.unit
+        judged = (own.as_asked and other.as_asked) or target.bound is None
+        if own.value is None or not other.value or not judged:
             yield f"{wanted}: not known", None
             continue
+        value, base = own.value, other.value
         if target.bound is None:
-            yield f"{value / other:,.2f} {wanted}", None
+            yield f"{value / base:,.2f} {wanted}", None
             continue
-        ratio = f" ({value / other:,.2f} ×)" if target.of and other else ""
-        reached = value >= target.bound * other if target.sense == "≥" else value <= target.bound * other
+        ratio = f" ({value / base:,.2f} ×)" if target.of else ""
+        reached = value >= target.bound * base if target.sense == "≥" else value <= target.bound * base
         yield f"{wanted}{ratio}: {'reached' if reached else 'not reached'}", reached
 
 

@@ -54,7 +54,7 @@ DELIVERY_SECONDS = 15.0
 STALL_SECONDS = 30.0
 """Until the buffers on the way are full, the server notices, and lets them go."""
 OPEN_WITHIN = 120.0  # seconds, then the row is given up
-DELIVERY = ("frames.connect", "frames.memory", "frames.every", "frames.last", "frames.stalled")
+DELIVERY = ("frames.connect", "frames.memory", "frames.pace", "frames.every", "frames.last", "frames.stalled")
 SETTLE = 2.0
 GROUP = (
     "-m",
@@ -187,7 +187,7 @@ def _count_hub(stage: Stage, scene: Scene, sockets: int, count: int) -> None:
     if outcome.refused:
         raise BenchError(f"syncs were refused while frames were counted: {outcome.refused[:5]}")
     note += f"; {BOARDS[sockets]} boards a socket"
-    stage.report.take(f"frames.hub_{sockets}", value, note + _of(count, sockets))
+    stage.report.take(f"frames.hub_{sockets}", value, note + _of(count, sockets), as_asked=count == sockets)
 
 
 def _count_group(stage: Stage, scene: Scene, sockets: int, count: int, frame: str) -> None:
@@ -279,7 +279,8 @@ def _deliver(stage: Stage, scene: Scene, count: int) -> None:
             found = clients.count()
             each = (resident_bytes(server.process.pid) - before) / 1024 / count
             stage.report.take("frames.connect", count / found["watching_seconds"], f"{count:,} sockets")
-            stage.report.take("frames.memory", each, f"{count:,} sockets, resident memory")
+            whole = count == CROWDS[-1]
+            stage.report.take("frames.memory", each, f"{count:,} sockets, resident memory", as_asked=whole)
             clients.tell("record")
             full, without = _watched(stage, scene, server, walkers, stage.seconds(DELIVERY_SECONDS))
             clients.tell("stall")
@@ -293,17 +294,30 @@ def _deliver(stage: Stage, scene: Scene, count: int) -> None:
     if not (calm.every and stalled.every):
         raise BenchError("no change reached a socket")
     _take_deliveries(stage, calm, without, count)
-    note = f"{slow:,} sockets; {_missing(stalled)}{gone:,} let go by then; {beside.pace}"
-    stage.report.take("frames.stalled_p99", percentile_of_counts(stalled.every, 99), note)
-    stage.report.take("frames.stalled_memory", (peak - full) / 2**20, f"{slow:,} sockets, peak of resident memory")
+    note = f"{slow:,} sockets; {_missing(stalled)}{max(0, gone):,} let go by then; {beside.note}"
+    kept_up = whole and beside.kept_up
+    stage.report.take("frames.stalled_p99", percentile_of_counts(stalled.every, 99), note, as_asked=kept_up)
+    more_memory, note = (peak - full) / 2**20, f"{slow:,} sockets, peak of resident memory"
+    stage.report.take("frames.stalled_memory", more_memory, note, as_asked=whole)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """When the answer to each version was read, and at what pace they really came."""
+    """When the answer to each version was read; ``per_second``: at what pace they really came; ``seconds``: how long
+    half of the answers took."""
 
     by_version: Mapping[int, int]
-    pace: str
+    per_second: float
+    seconds: float
+
+    @property
+    def kept_up(self) -> bool:
+        """A server that lags behind has fewer frames to send, and an easy time."""
+        return self.per_second > 0.9 * CHANGES
+
+    @property
+    def note(self) -> str:
+        return f"{self.per_second:.0f} changes/s, acknowledged after {self.seconds * 1000:.0f} ms (p50)"
 
 
 def _watched(
@@ -334,11 +348,8 @@ def _watched(
     took = time.monotonic() - begun - SETTLE
     if outcome.refused or not outcome.acknowledged:
         raise BenchError(f"syncs were refused while sockets watched: {outcome.refused[:5]}")
-    typical = percentile(outcome.seconds, 50) * 1000
-    return peak, Changes(
-        _versions(scene, outcome),
-        f"{len(outcome.acknowledged) / took:.0f} changes/s, acknowledged after {typical:.0f} ms (p50)",
-    )
+    pace = len(outcome.acknowledged) / took
+    return peak, Changes(_versions(scene, outcome), pace, percentile(outcome.seconds, 50))
 
 
 def _versions(scene: Scene, outcome: Outcome) -> dict[int, int]:
@@ -353,11 +364,15 @@ def _versions(scene: Scene, outcome: Outcome) -> dict[int, int]:
 
 
 def _take_deliveries(stage: Stage, found: Deliveries, changes: Changes, count: int) -> None:
-    note = f"{count:,} sockets, {_missing(found)}{changes.pace}"
+    as_asked = count == CROWDS[-1] and changes.kept_up
+    note = f"{count:,} sockets, {_missing(found)}{changes.note}"
+    stage.report.take("frames.pace", changes.per_second, f"{count:,} sockets", as_asked=count == CROWDS[-1])
     for per_cent in (50, 95, 99):
-        stage.report.take(f"frames.every_p{per_cent}", percentile_of_counts(found.every, per_cent), note)
+        taken = percentile_of_counts(found.every, per_cent)
+        stage.report.take(f"frames.every_p{per_cent}", taken, note, as_asked=as_asked)
     for per_cent in (50, 95, 99):
-        stage.report.take(f"frames.last_p{per_cent}", percentile(found.last, per_cent), note)
+        taken = percentile(found.last, per_cent)
+        stage.report.take(f"frames.last_p{per_cent}", taken, note, as_asked=as_asked)
 
 
 def _missing(found: Deliveries) -> str:

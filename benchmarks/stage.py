@@ -337,7 +337,7 @@ def load(
     environ: Mapping[str, str] | None = None,
 ) -> Load:
     """Has wrk ask as fast as the server answers, after a second to warm up. Raises BenchError when any answer was an
-    error: figures of refusals are none. Raises NotMeasured without wrk."""
+    error: figures of refusals are none. Raises NotMeasured without wrk, and when hardly anything is answered."""
     named = [word for name, value in (headers or {}).items() for word in ("-H", f"{name}: {value}")]
     common = [tool("wrk"), "-t1", f"-c{connections}", "--timeout=10s", *named, "-s", script, f"{server.address}{path}"]
     environ = {**stage.environ, **(environ or {})}
@@ -347,6 +347,8 @@ def load(
     found = read_wrk(output)
     if found["failed"]:
         raise BenchError(f"{found['failed']} of {found['requests']} requests to {path} failed:\n{output}")
+    if found["requests"] < 2 * connections:  # those cut off at the end, which wrk does not count, would be most of them
+        raise NotMeasured(f"only {found['requests']} answers in {seconds:.0f} s to {connections} connections")
     return Load(
         per_second=found["requests"] / found["seconds"],
         requests=int(found["requests"]),

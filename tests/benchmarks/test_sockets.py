@@ -99,6 +99,7 @@ async def test_frames_of_every_length_are_found_in_whatever_pieces_they_come(pro
     async def test(client: Client) -> None:
         await client.count_until(lambda found: found["watching"] == 3)
         await client.tell("record")
+        await client.count_until(lambda found: True)  # commands are obeyed in turn
         ready.set()
         found = await client.count_until(lambda found: found["frames"] >= 15)
         assert (found["frames"], found["failed"], found["closed"]) == (15, 0, 0)
