@@ -16,11 +16,12 @@ from config.core.errors import NotFound
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.metrics import LIVE_BOARDS
 from config.core.threads import in_thread
+from leaderboards import watching
 from leaderboards.announce import LAYER_SECONDS, board_group, channel_layer
 from leaderboards.live import LiveBoard, Shown, viewers_of
 from leaderboards.queries import board_versions, refused_viewers
 from leaderboards.versions import BoardStates
-from leaderboards.watching import At, Close, Sight, View, Watcher
+from leaderboards.watching import At, Close, Sight, View, Watcher, count_frames
 
 log = structlog.get_logger(__name__)
 
@@ -210,6 +211,8 @@ class Hub:
 
     async def _check(self) -> None:
         await asyncio.sleep(CHECK_INTERVAL)
+        count_frames()
+        self._let_stalled_watchers_go()
         self._let_idle_boards_go()
         watched = [board_id for board_id, place in self._places.items() if _all_sights(place)]
         if watched:
@@ -220,6 +223,12 @@ class Hub:
                     if not place.board.is_dirty():  # nobody told us: Redis may have forgotten that we are in the group
                         await self._join(board_id)
                     place.board.soil()
+
+    def _let_stalled_watchers_go(self) -> None:
+        long_ago = time.monotonic() - watching.SLOW_SECONDS
+        for watcher in self.watchers():
+            if watcher.sending_since is not None and watcher.sending_since < long_ago:
+                watcher.stalled()
 
     def _let_idle_boards_go(self) -> None:
         long_ago = time.monotonic() - IDLE_SECONDS

@@ -5,13 +5,16 @@ it is, it holds no frame, and what it takes is whole.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from config.core.metrics import FRAMES, FRAMES_CONFLATED
+
+SLOW_SECONDS = 5.0
+"""How long a connection may take to take one frame."""
 
 FRAME_ROWS = 100
 MOST_ROWS = 1000
@@ -118,12 +121,31 @@ class Ended(Exception):
         super().__init__(reason)
 
 
+class _Counted:
+    """Frames since they were last put into the metrics: a lock for each of them would cost as much as the frame."""
+
+    taken = 0
+    conflated = 0
+
+
+def count_frames() -> None:
+    FRAMES.inc(_Counted.taken)
+    FRAMES_CONFLATED.inc(_Counted.conflated)
+    _Counted.taken = _Counted.conflated = 0
+
+
 @dataclass(eq=False, slots=True)
 class Watcher:
-    """A connection's place at the hub. ``viewer_id`` is who watches, None with a public board's ticket."""
+    """A connection's place at the hub. ``viewer_id`` is who watches, None with a public board's ticket.
+
+    ``sending_since``, on the monotonic clock, is set while the connection takes a frame; ``stalled`` is called when it
+    takes too long over it, because then nobody waits for `next_frame`.
+    """
 
     viewer_id: UUID | None = None
     sights: dict[UUID, Sight] = field(default_factory=dict)
+    sending_since: float | None = None
+    stalled: Callable[[], None] = lambda: None
     _due: dict[Sight, None] = field(default_factory=dict)
     _stirred: asyncio.Future[None] | None = None
     _ended: Ended | None = None
@@ -131,7 +153,7 @@ class Watcher:
     def stir(self, sight: Sight) -> None:
         """There is something to see."""
         if sight in self._due:
-            FRAMES_CONFLATED.inc()
+            _Counted.conflated += 1
             return
         self._due[sight] = None
         self._wake()
@@ -164,7 +186,7 @@ class Watcher:
             sight = await self.next_sight()
             frame = sight.scene.frame(sight)
             if frame is not None:
-                FRAMES.inc()
+                _Counted.taken += 1
                 return frame
 
     def _wake(self) -> None:

@@ -14,8 +14,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import User
 from competitions.models import Competition
 from config.core.redis import redis_client
-from leaderboards import consumers
 from leaderboards import hub as hubs
+from leaderboards import watching
 from leaderboards.consumers import LeaderboardConsumer
 from leaderboards.hub import Hub
 from leaderboards.hub import hub as hub_of_this_process
@@ -67,11 +67,10 @@ async def test_a_watcher_who_has_to_go_hears_why_and_nothing_more() -> None:
     watcher.end(Close.NOT_FOUND)
     watcher.end(Close.RESTARTING)
     watcher.stir(looking_at(watcher, screen))
-    for _ in range(2):
+    for hearing in (waiting, watcher.next_frame()):
         with pytest.raises(Ended) as ended:
-            await waiting
+            await hearing
         assert ended.value.reason == Close.NOT_FOUND
-        waiting = asyncio.create_task(watcher.next_frame())
 
 
 @pytest.fixture
@@ -147,7 +146,7 @@ class StuckSocket:
 
 @pytest.fixture
 async def little_patience(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    monkeypatch.setattr(consumers, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(watching, "SLOW_SECONDS", 0.1)
     yield
     await hub_of_this_process().close()
 
