@@ -127,11 +127,16 @@ class Phone:
 
     @contextmanager
     def streaming(
-        self, competition: str, query: Mapping[str, Any] | None = None, last_event_id: str = ""
+        self,
+        competition: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        last_event_id: str = "",
+        timeout: float = FRAME_WITHIN,
     ) -> Iterator["Stream"]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         path = f"/leaderboard/{competition}/stream"
-        with self.http.stream("GET", path, params=query, headers=headers, timeout=FRAME_WITHIN) as answer:
+        with self.http.stream("GET", path, params=query, headers=headers, timeout=timeout) as answer:
             yield Stream(answer)
 
 
