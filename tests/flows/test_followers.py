@@ -272,7 +272,7 @@ def test_everybody_who_watches_has_the_board_of_sql_whatever_was_killed(site: Si
             follower.stop()
     for follower in (*whole, *windows):
         if follower.query.get("mode") == "delta":
-            assert follower.seen["leaderboard_delta"] > 10
+            assert follower.seen["leaderboard_delta"] > 0
         if not isinstance(follower, Polls):
             assert follower.seen["closing"] >= 1  # of the server that was asked to go
     assert all(follower.breaks > 0 for follower in whole)
