@@ -204,6 +204,21 @@ def test_a_board_made_private_ends_the_streams_of_outsiders_only(server: Server,
         assert inside.frame()["data"]["rankings"][0]["score"] == 5
 
 
+def test_somebody_deactivated_sees_nothing_more_by_whatever_transport(one_server: Server) -> None:
+    ada, eve = one_server.new_person("Ada"), one_server.new_person("Eve")
+    board = ada.new_competition()
+    with eve.streaming(board) as stream, eve.watching(board) as watch, ada.streaming(board) as others:
+        stream.event()
+        others.event()
+        User.objects.filter(id=eve.user_id).update(is_active=False)
+        for closing in (stream.last_frame(), watch.goodbye()[0]):
+            assert (closing["type"], closing["code"]) == ("closing", 4404)
+        for path in ("", "/stream"):
+            assert eve.http.get(f"/leaderboard/{board}{path}").status_code in (401, 404)
+        ada.join(board)
+        assert others.frame()["data"]["totalCount"] == 1
+
+
 # --- Long polling ---
 
 
