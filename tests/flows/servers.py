@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -71,6 +72,10 @@ class Server:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def metric(self, name: str) -> int:
+        page = httpx.get(f"{self.address}/metrics").text
+        return int(float(re.findall(rf"^pacesetter_{name} (\S+)$", page, re.MULTILINE)[0]))
 
     def new_person(self, name: str) -> "Phone":
         """Registers and logs in, as an app does."""

@@ -1,6 +1,5 @@
 """WS /ws/leaderboard/{competition_id}: who gets in, what is understood, and what closes it."""
 
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -416,10 +415,6 @@ def test_whoever_goes_before_they_are_answered_makes_room_too(strict_server: Ser
             assert watch.message()["type"] == "leaderboard_update"
             watch.socket.socket.sendall(b"".join(frame.serialize(mask=True) for frame in parting))
             watch.goodbye()
-        eventually(lambda: sockets_of(strict_server) == 0)
+        eventually(lambda: strict_server.metric("sockets") == 0)
     with ada.watching(board) as watch:
         assert watch.message()["type"] == "leaderboard_update"
-
-
-def sockets_of(server: Server) -> int:
-    return int(float(re.findall(r"^pacesetter_sockets (\S+)$", httpx.get(f"{server.address}/metrics").text, re.M)[0]))
