@@ -12,7 +12,7 @@ class Activity(models.Model):
     Of two readings for the same (person, source, day) the larger of each metric stands, so a retry changes nothing.
     """
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="activities")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="activities", db_index=False)
     day = models.DateField(help_text="The person's calendar day.")
     source = models.CharField(max_length=16, choices=[(source.value, source.value) for source in Source])
     steps = models.BigIntegerField(default=0)

@@ -42,11 +42,8 @@ _connections = Blocks("socket")
 class LeaderboardConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # the hub listens for all sockets; a listener per socket would cost each a task
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Channels' own goes through a thread each time, to close connections that nothing here opens."""
-        await getattr(self, get_handler_name(message))(message)
-
-    async def connect(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.watcher = Watcher(stalled=self._stall)
         self.ended = False
         self.one_board = False  # what its ticket is good for
@@ -54,6 +51,20 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         self.writer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Tidies up however it ends: where the client goes while it is being answered, `send` raises, and nobody ever
+        hears of a disconnect."""
+        try:
+            await super().__call__(*arguments)
+        finally:
+            self._tidy_up()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' own goes through a thread each time, to close connections that nothing here opens."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def connect(self) -> None:
         offered = self.scope["subprotocols"]
         await self.accept(subprotocol="bearer" if "bearer" in offered else None)
         query = dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
@@ -62,17 +73,16 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         if refused is not None or board_id is None:
             await self._end(refused or Close.NOT_FOUND)
             return
-        SOCKETS.inc()
         await self._watch(board_id, query)
         self.writer = asyncio.create_task(self._write_for_ever())
 
-    async def disconnect(self, code: int) -> None:
+    def _tidy_up(self) -> None:
         if self.inside:
             admission.leave(self.watcher.viewer_id, self.inside)
+            SOCKETS.dec()
         if self.expiry is not None:
             self.expiry.cancel()
         if self.writer is not None:
-            SOCKETS.dec()
             self.writer.cancel()
         hub().leave(self.watcher)
 
@@ -120,6 +130,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         except Refusal:
             return Close.NOT_FOUND
         self.inside = address
+        SOCKETS.inc()
         seconds = max(0.0, expires_at - time.time())
         self.expiry = asyncio.get_running_loop().call_later(seconds, self.watcher.end, Close.UNAUTHENTICATED)
         return None

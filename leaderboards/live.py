@@ -92,7 +92,12 @@ class LiveBoard:
 
     def add(self, sight: Sight) -> None:
         """From now on this sight is told of what moves; the first frame is there as soon as the board is."""
-        (self.sights if sight.view.window is None else self.windows).add(sight)
+        if sight.view.window is None:
+            self.sights.add(sight)
+        else:
+            self.windows.add(sight)
+            if self._is_behind(sight):
+                self._windows_dirty.set()
         if self.shown is not None:
             sight.watcher.stir(sight)
 
@@ -107,7 +112,13 @@ class LiveBoard:
     async def read_window(self, sight: Sight) -> None:
         """The first look of somebody who wants their own window; the later ones come with everybody else's."""
         if self.shown is not None:
-            self._pages |= await in_thread(board_windows)(self.shown.competition, {_window_of(sight)})
+            read = await in_thread(board_windows)(self.shown.competition, {_window_of(sight)})
+            self._pages |= read  # not before the await: what others were shown meanwhile would be undone
+
+    def _is_behind(self, sight: Sight) -> bool:
+        """Whether the board has moved since its window was read, or that could not be read at all."""
+        page = self._pages.get(_window_of(sight))
+        return self.shown is not None and (page is None or page.version < self.shown.page.version)
 
     def soil(self) -> None:
         """Something has moved, or may have."""
@@ -291,7 +302,7 @@ def _sharing(page: BoardPage, before: BoardPage) -> BoardPage:
 
 
 def _shows_the_same(before: BoardPage, page: BoardPage) -> bool:
-    return (before.entries, before.total, before.epoch) == (page.entries, page.total, page.epoch)
+    return replace(page, version=before.version, updated_at=before.updated_at) == before
 
 
 def viewers_of(sights: Collection[Sight]) -> set[UUID | None]:

@@ -31,8 +31,9 @@ class Board(models.Model):
 class Standing(models.Model):
     """Where one person stands in one competition. Totals in base units, as in scoring.Totals."""
 
-    competition = models.ForeignKey(Competition, models.CASCADE, related_name="standings")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="standings")
+    # Without indexes of their own: those below begin with them, and each costs every write of a row.
+    competition = models.ForeignKey(Competition, models.CASCADE, related_name="standings", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="standings", db_index=False)
 
     synced_steps = models.BigIntegerField(default=0)
     synced_distance_mm = models.BigIntegerField(default=0)

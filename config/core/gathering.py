@@ -1,6 +1,7 @@
 """What arrives together is done together: one transaction for many callers, each answered once theirs is committed.
 
-While a group is at work, what arrives meanwhile gathers for the next one, so groups grow with the load by themselves.
+While groups are at work, what arrives meanwhile gathers for the next one, so groups grow with the load by themselves.
+Two are at work at a time: while one waits for PostgreSQL, the other computes.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 log = structlog.get_logger(__name__)
 
 MOST = 128
+AT_WORK = 2
 COMPANY_SECONDS = 0.002
 """How long somebody who comes alone waits for others."""
 
@@ -28,31 +30,37 @@ itself is about the group, of which it has then done nothing."""
 
 
 class Gatherer(Generic[Item, Answer]):
-    """Lives on one event loop. ``run`` is called with at most ``most`` items, by one call at a time."""
+    """Lives on one event loop. ``run`` is called with at most ``most`` items, by ``AT_WORK`` calls at a time at most:
+    what it does must bear company, as it must among several servers."""
 
     def __init__(self, run: Run[Item, Answer], *, most: int = MOST) -> None:
         self._run = run
         self._most = most
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._at_work: asyncio.Task[None] | None = None
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._gathering = False  # somebody at work is about to take what is waiting
 
     async def put(self, item: Item) -> Answer:
         """The item's answer, or the exception that met it. A caller who is cancelled before the group begins takes the
         item along; one who is cancelled later only does not hear the answer."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
-        if self._at_work is None:
+        if not self._gathering and len(self._at_work) < AT_WORK:
+            self._gathering = True
             # In a context of its own: the group's log lines are not those of the request that happened to come first.
-            self._at_work = asyncio.create_task(self._work(), context=Context())
+            self._at_work.add(asyncio.create_task(self._work(), context=Context()))
         return await answer
 
     async def _work(self) -> None:
+        work = asyncio.current_task()
+        assert work is not None
         try:
             await asyncio.sleep(COMPANY_SECONDS)
+            self._gathering = False
             while group := self._next_group():
                 await self._answer(group)
         finally:
-            self._at_work = None
+            self._at_work.discard(work)
 
     def _next_group(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         group: list[tuple[Item, asyncio.Future[Answer]]] = []

@@ -54,18 +54,34 @@ async def test_somebody_alone_is_not_kept_waiting_for_ever() -> None:
     assert double.groups == [[1], [2]]
 
 
-async def test_what_arrives_meanwhile_is_the_next_group_and_never_two_are_at_work() -> None:
+async def test_what_arrives_meanwhile_is_the_next_group_and_never_more_than_two_are_at_work() -> None:
     double = Doubler()
     gatherer = Gatherer(double)
     double.gate.clear()
-    first = asyncio.create_task(gatherer.put(1))
+    puts = [asyncio.create_task(gatherer.put(1))]
     await begun(double, 1)
-    rest = [asyncio.create_task(gatherer.put(number)) for number in (2, 3, 4)]
-    await asyncio.sleep(0)
+    puts.append(asyncio.create_task(gatherer.put(2)))
+    await begun(double, 2)
+    puts += [asyncio.create_task(gatherer.put(number)) for number in (3, 4, 5)]
+    await asyncio.sleep(0.01)
+    assert double.groups == [[1], [2]]
     double.gate.set()
-    assert await asyncio.gather(first, *rest) == [2, 4, 6, 8]
-    assert double.groups == [[1], [2, 3, 4]]
-    assert double.most_at_once == 1
+    assert await asyncio.gather(*puts) == [2, 4, 6, 8, 10]
+    assert double.groups == [[1], [2], [3, 4, 5]]
+    assert double.most_at_once == 2
+
+
+async def test_nobody_is_forgotten_however_groups_begin_and_end() -> None:
+    double = Doubler()
+    gatherer = Gatherer(double, most=2)
+
+    async def come_and_go(number: int) -> None:
+        for _ in range(20):
+            assert await gatherer.put(number) == 2 * number
+            await asyncio.sleep(0.001 * (number % 3))
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*map(come_and_go, range(1, 8)))
 
 
 async def test_a_group_has_an_upper_limit_and_nobody_is_overtaken() -> None:

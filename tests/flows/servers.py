@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -72,6 +73,10 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def metric(self, name: str) -> int:
+        page = httpx.get(f"{self.address}/metrics").text
+        return int(float(re.findall(rf"^pacesetter_{name} (\S+)$", page, re.MULTILINE)[0]))
+
     def new_person(self, name: str) -> "Phone":
         """Registers and logs in, as an app does."""
         account = {"email": f"{uuid4().hex}@example.org", "password": "a-long-walk-home"}
@@ -127,11 +132,16 @@ class Phone:
 
     @contextmanager
     def streaming(
-        self, competition: str, query: Mapping[str, Any] | None = None, last_event_id: str = ""
+        self,
+        competition: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        last_event_id: str = "",
+        timeout: float = FRAME_WITHIN,
     ) -> Iterator["Stream"]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         path = f"/leaderboard/{competition}/stream"
-        with self.http.stream("GET", path, params=query, headers=headers, timeout=FRAME_WITHIN) as answer:
+        with self.http.stream("GET", path, params=query, headers=headers, timeout=timeout) as answer:
             yield Stream(answer)
 
 

@@ -1,6 +1,5 @@
 """SIGTERM: whoever watches is told to come again, requests finish, and the process ends by itself."""
 
-import re
 import signal
 import threading
 import time
@@ -55,11 +54,6 @@ def waiting_for_locks() -> int:
     return int(count)
 
 
-def streams_of(server: Server) -> int:
-    """Long polls are among them."""
-    return int(float(re.findall(r"^pacesetter_streams (\S+)$", httpx.get(f"{server.address}/metrics").text, re.M)[0]))
-
-
 def wait_for(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + FRAME_WITHIN
     while not holds():
@@ -89,7 +83,7 @@ def test_a_server_that_has_to_go_lets_nobody_down(passing_server: Server) -> Non
         with held_up(ben):
             polling = beside(polled, lambda: poller.get(f"/leaderboard/{board}", params={"wait": 60}))
             syncing = beside(synced, lambda: ben.at(server).http.post("/fitness/sync", json=A_SYNC))
-            wait_for(lambda: waiting_for_locks() > 0 and streams_of(server) == 3)
+            wait_for(lambda: waiting_for_locks() > 0 and server.metric("streams") == 3)  # a long poll is one
             server.process.send_signal(signal.SIGTERM)
             asked_at = time.monotonic()
             waits = []

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from rest_framework_simplejwt.tokens import AccessToken
+from websockets.frames import Close, Frame, Opcode
 from websockets.sync.client import connect
 
 from accounts.models import User
@@ -402,3 +403,18 @@ def test_whoever_goes_makes_room(strict_server: Server) -> None:
         with pytest.raises(httpx.ReadTimeout):
             ada.http.get(f"/leaderboard/{board}?wait=30", headers={"If-None-Match": etag}, timeout=0.5)
         eventually(watches)
+
+
+@pytest.mark.parametrize("last_words", ['{"type": "ping"}', "nonsense", '{"type": "subscribe", "competitionId": "x"}'])
+def test_whoever_goes_before_they_are_answered_makes_room_too(strict_server: Server, last_words: str) -> None:
+    ada = strict_server.new_person("Ada")
+    board = ada.new_competition()
+    parting = Frame(Opcode.TEXT, last_words.encode()), Frame(Opcode.CLOSE, Close(1000, "").serialize())
+    for _ in range(4):
+        with ada.watching(board) as watch:
+            assert watch.message()["type"] == "leaderboard_update"
+            watch.socket.socket.sendall(b"".join(frame.serialize(mask=True) for frame in parting))
+            watch.goodbye()
+        eventually(lambda: strict_server.metric("sockets") == 0)
+    with ada.watching(board) as watch:
+        assert watch.message()["type"] == "leaderboard_update"

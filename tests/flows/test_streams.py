@@ -1,5 +1,6 @@
 """GET /leaderboard/{id}/stream and ?wait=: the frames of the sockets as events, and the board by long polling."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from leaderboards.tickets import ticket_for_board
-from tests.flows.servers import Phone, Server
+from tests.flows.servers import FRAME_WITHIN, Phone, Server
 from tests.leaderboards.histories import client
 
 
@@ -202,6 +203,36 @@ def test_a_board_made_private_ends_the_streams_of_outsiders_only(server: Server,
         assert (closing["type"], closing["code"]) == ("closing", 4404)
         ada.sync(5)
         assert inside.frame()["data"]["rankings"][0]["score"] == 5
+
+
+def test_somebody_deactivated_sees_nothing_more_by_whatever_transport(one_server: Server) -> None:
+    ada, eve = one_server.new_person("Ada"), one_server.new_person("Eve")
+    board = ada.new_competition()
+    with eve.streaming(board) as stream, eve.watching(board) as watch, ada.streaming(board) as others:
+        stream.event()
+        others.event()
+        User.objects.filter(id=eve.user_id).update(is_active=False)
+        for closing in (stream.last_frame(), watch.goodbye()[0]):
+            assert (closing["type"], closing["code"]) == ("closing", 4404)
+        for path in ("", "/stream"):
+            assert eve.http.get(f"/leaderboard/{board}{path}").status_code in (401, 404)
+        ada.join(board)
+        assert others.frame()["data"]["totalCount"] == 1
+
+
+def test_whoever_goes_before_they_are_answered_keeps_no_place(server: Server, ada: Phone) -> None:
+    board = ada.new_competition()
+    etag = ada.http.get(f"/leaderboard/{board}").headers["etag"]
+    for pause in (0.0, 0.002, 0.01, 0.05):
+        for path in ("/stream", "/stream?window=1", "?wait=30"):
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                head = f"GET /api/v1/leaderboard/{board}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-None-Match: {etag}\r\n"
+                connection.sendall(f"{head}Authorization: Bearer {ada.token}\r\n\r\n".encode())
+                time.sleep(pause)
+    deadline = time.monotonic() + FRAME_WITHIN
+    while server.metric("streams"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # --- Long polling ---
