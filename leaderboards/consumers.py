@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts.callers import recognise
@@ -125,6 +126,8 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             return Close.UNAUTHENTICATED
         except Refusal:
             return Close.NOT_FOUND
+        except (OperationalError, InterfaceError):  # PostgreSQL is away for a moment, and all who watch come again
+            return Close.RESTARTING
         self.inside = address
         SOCKETS.inc()
         seconds = max(0.0, expires_at - time.time())
