@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import sys
 import warnings
@@ -60,6 +61,8 @@ def main() -> None:
         lifespan="off",  # Django has none
         timeout_graceful_shutdown=25,
     )
+    # uvicorn ends gracefully and then raises the signal anew: whoever asked it to go shall hear that it went well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listening = config.bind_socket()
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)  # accepted ones inherit it
     Server(config).run(sockets=[listening])

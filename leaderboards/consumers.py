@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -15,11 +16,12 @@ import structlog
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts.callers import recognise
 from accounts.tokens import InvalidToken
-from config.core.errors import Refusal, TooMany
+from config.core.errors import Refusal, TooMany, as_refusal
 from config.core.limits import Blocks
 from config.core.metrics import SOCKETS
 from config.core.request import address_block, client_address, scope_headers
@@ -129,6 +131,8 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             return Close.UNAUTHENTICATED
         except Refusal:
             return Close.NOT_FOUND
+        except (OperationalError, InterfaceError):  # PostgreSQL is away for a moment, and all who watch come again
+            return Close.RESTARTING
         self.inside = address
         SOCKETS.inc()
         seconds = max(0.0, expires_at - time.time())
@@ -152,17 +156,22 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             await self._complain("forbidden", "This ticket is good for one board.")
         elif board_id is not None and board_id not in sights and len(sights) >= MAX_BOARDS:
             await self._complain("too_many_boards", f"A socket watches {MAX_BOARDS} boards at most.")
-        elif board_id is None or not await self._may_see(board_id):
+        elif board_id is None:
             await self._complain("not_found", "There is no such competition.")
         else:
-            await self._watch(board_id, asked)
+            await self._watch_if_seen(board_id, asked)
 
-    async def _may_see(self, board_id: UUID) -> bool:
+    async def _watch_if_seen(self, board_id: UUID, asked: Mapping[str, object]) -> None:
         try:
             await hub().admit(board_id, self.watcher.viewer_id)
-        except Refusal:
-            return False
-        return True
+        except Exception as error:
+            refusal = as_refusal(error)
+            if refusal is None:
+                raise
+            code = "not_found" if refusal.status == HTTPStatus.NOT_FOUND else "unavailable"
+            await self._complain(code, refusal.message)
+        else:
+            await self._watch(board_id, asked)
 
     async def _watch(self, board_id: UUID, asked: Mapping[str, object]) -> None:
         """What cannot be shown as it was asked for is complained about, and shown plainly."""

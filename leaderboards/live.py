@@ -18,6 +18,7 @@ import structlog
 from django.db.models.expressions import RawSQL
 
 from competitions.models import Competition
+from config.core.errors import Unavailable
 from config.core.metrics import RENDER_SECONDS
 from config.core.threads import in_thread
 from leaderboards.frames import delta_frame, snapshot_frame
@@ -86,7 +87,8 @@ class LiveBoard:
         if self._show_later is not None:
             self._show_later.cancel()
         for _, answer in self._askers:
-            answer.cancel()
+            if not answer.done():
+                answer.set_exception(Unavailable())
 
     # --- Who looks ---
 

@@ -78,6 +78,25 @@ def test_after_a_restart_of_postgresql_the_next_requests_are_answered(site: Site
     ada.sync(200)
 
 
+def test_without_postgresql_newcomers_are_told_to_come_again_and_those_who_watch_stay(site: Site) -> None:
+    server = site.start()
+    ada, ben = server.new_person("Ada"), server.new_person("Ben")
+    competition = ada.new_competition()
+    ada.join(competition)
+    with ada.watching(competition) as here:
+        here.message()
+        site.postgres.kill()
+        with ben.watching(competition) as newcomer:
+            closing, code = newcomer.goodbye()
+        assert (closing["type"], closing["code"], code) == ("closing", 1012, 1012)
+        assert closing["retryAfterMs"] >= 500
+        refused = ben.http.get(f"/leaderboard/{competition}/stream")
+        assert (refused.status_code, refused.json()["error"]) == (503, "Service Unavailable")
+        site.postgres.start()
+        ada.sync(400)
+        assert here.ranks_when(400) == [(ada.user_id, 400, 1)]
+
+
 def test_a_redis_that_stalls_is_done_without(site: Site) -> None:
     server = site.start()
     ada = server.new_person("Ada")

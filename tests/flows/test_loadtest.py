@@ -18,6 +18,8 @@ from competitions.rules import Status
 from tests.flows.conftest import database_at_hand
 from tests.flows.servers import ROOT, Phone, Server, free_port
 
+pytestmark = pytest.mark.slow  # each presses a server for seconds
+
 QUICK = ["--ramp-up", "1", "--duration", "3"]
 
 
