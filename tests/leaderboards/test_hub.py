@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from competitions.models import Competition
 from config.core.redis import redis_client
 from leaderboards import consumers
 from leaderboards import hub as hubs
+from leaderboards.admission import admission
 from leaderboards.consumers import LeaderboardConsumer
 from leaderboards.hub import Hub
 from leaderboards.hub import hub as hub_of_this_process
@@ -161,3 +163,24 @@ async def test_a_socket_that_takes_nothing_is_closed_with_4008(
     assert await asyncio.wait_for(socket.closed, 10) == 4008
     await asyncio.wait_for(running, 10)
     assert not hub_of_this_process().watchers()
+
+
+class GoneClient(StuckSocket):
+    """One that asked something and went before the answer."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            raise OSError
+
+
+async def test_whoever_goes_before_they_are_answered_is_counted_no_longer_and_not_shown_the_board(
+    board: Competition, person: User, little_patience: None
+) -> None:
+    socket = GoneClient(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    socket._incoming.put_nowait({"type": "websocket.receive", "text": '{"type": "ping"}'})
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    with suppress(OSError):
+        await asyncio.wait_for(consumer(socket.scope, socket.receive, socket.send), 10)
+    counted, watchers = admission.count(), hub_of_this_process().watchers()
+    admission._inside.clear()
+    assert (counted, watchers) == (0, set())
