@@ -94,7 +94,7 @@ class Hub:
         shown = place.board.shown
         if shown is not None and shown.is_at(state) and shown.covers(limit):
             return shown
-        return await place.board.read_since(arrived, limit=limit)
+        return await self._place(board_id).board.read_since(arrived, limit=limit)  # it may have been let go meanwhile
 
     # --- Watching ---
 
@@ -224,7 +224,7 @@ class Hub:
     def _let_idle_boards_go(self) -> None:
         long_ago = time.monotonic() - IDLE_SECONDS
         for board_id, place in list(self._places.items()):
-            if not _all_sights(place) and place.asked_at < long_ago:
+            if not _all_sights(place) and not place.board.is_awaited() and place.asked_at < long_ago:
                 place.board.stop()
                 del self._places[board_id]
         LIVE_BOARDS.set(len(self._places))

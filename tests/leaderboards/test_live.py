@@ -16,7 +16,7 @@ from accounts.models import User
 from competitions.models import Competition
 from config.core.threads import in_thread as off_loop
 from leaderboards import hub as hubs
-from leaderboards import live, versions
+from leaderboards import live, queries, versions
 from leaderboards.hub import Hub
 from leaderboards.live import LiveBoard
 from leaderboards.models import Board
@@ -95,6 +95,23 @@ async def test_whoever_began_to_watch_while_nothing_could_be_read_sees_as_many_r
     await hub.close()
 
 
+async def test_whoever_could_not_be_shown_all_their_rows_at_once_is_shown_them_when_they_are_read(
+    board: Competition, person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "FRAME_ROWS", 1)
+    hub, first, second = Hub(), Watcher(), Watcher()
+    await hub.watch(board.id, first, View(limit=1))
+    await frame_of(first)
+
+    async def out(board_id: UUID) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(hub._states, "of", out)
+    await hub.watch(board.id, second, View(limit=2))
+    assert len((await frame_of(second))["data"]["rankings"]) == 2
+    await hub.close()
+
+
 async def test_after_a_new_epoch_nobody_is_given_a_difference_to_the_old_one(board: Competition, person: User) -> None:
     hub, watcher = Hub(), Watcher()
     await hub.watch(board.id, watcher, View(delta=True))
@@ -111,7 +128,7 @@ async def test_a_change_during_the_first_look_at_ones_own_window_is_not_missed(
     hub, top, mine = Hub(), Watcher(person.id), Watcher(other.id)
     await hub.watch(board.id, top)
     await frame_of(top)
-    shown, board_windows, looks = hub._places[board.id].board, live.board_windows, 0
+    shown, board_windows, looks = hub._places[board.id].board, queries.board_windows, 0
 
     def late(*args: Any) -> Any:
         nonlocal looks
@@ -135,7 +152,7 @@ async def test_somebodys_first_look_takes_nothing_back_from_other_windows(
     hub, ada, ben = Hub(), Watcher(person.id), Watcher(other.id)
     await hub.watch(board.id, ada, View(window=1))
     await frame_of(ada)
-    pages_of, board_windows = hub._places[board.id].board, live.board_windows
+    pages_of, board_windows = hub._places[board.id].board, queries.board_windows
 
     def late(competition: Competition, wanted: set[tuple[UUID, int]]) -> Any:
         pages = board_windows(competition, wanted)
