@@ -42,7 +42,8 @@ _connections = Blocks("socket")
 class LeaderboardConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # the hub listens for all sockets; a listener per socket would cost each a task
 
-    async def connect(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.watcher = Watcher()
         self.ended = False
         self.one_board = False  # what its ticket is good for
@@ -50,6 +51,16 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         self.writer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
         self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """However it ends, nothing of it stays: sending to somebody who has just gone raises, and so does PostgreSQL's
+        absence, and then nobody calls `disconnect`."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._tidy_up()
+
+    async def connect(self) -> None:
         offered = self.scope["subprotocols"]
         await self.accept(subprotocol="bearer" if "bearer" in offered else None)
         query = dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
@@ -62,7 +73,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         await self._watch(board_id, query)
         self.writer = asyncio.create_task(self._write_for_ever())
 
-    async def disconnect(self, code: int) -> None:
+    def _tidy_up(self) -> None:
         if self.inside:
             admission.leave(self.watcher.viewer_id, self.inside)
         if self.expiry is not None:
@@ -189,7 +200,7 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
                 log.info("socket_too_slow")
                 await self._end(Close.TOO_SLOW)
                 return
-            except (OSError, RuntimeError):  # the client has gone; `disconnect` tidies up
+            except (OSError, RuntimeError):  # the client has gone, and the consumer ends
                 return
 
     async def _complain(self, code: str, message: str) -> None:
