@@ -1,6 +1,7 @@
 """The hub and its watchers: one pending frame per board, the newest, and no patience without end."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import OperationalError, connections
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
@@ -184,3 +185,44 @@ async def test_whoever_goes_before_they_are_answered_is_counted_no_longer_and_no
     counted, watchers = admission.count(), hub_of_this_process().watchers()
     admission._inside.clear()
     assert (counted, watchers) == (0, set())
+
+
+class TalkingSocket(StuckSocket):
+    """One whose client takes what it is sent."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] != "websocket.send":
+            await super().send(message)
+
+
+async def test_who_comes_while_postgresql_is_out_is_told_to_come_again(
+    board: Competition, person: User, little_patience: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def out(asked: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(hub_of_this_process()._access, "_run", out)
+    socket = TalkingSocket(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    await asyncio.wait_for(consumer(socket.scope, socket.receive, socket.send), 10)
+    assert socket.closed.result() == 1012
+
+
+async def test_a_socket_that_asks_for_a_board_more_while_postgresql_is_out_is_told_to_come_again(
+    board: Competition, person: User, little_patience: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = TalkingSocket(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    running = asyncio.create_task(consumer(socket.scope, socket.receive, socket.send))
+    async with asyncio.timeout(10):
+        while not hub_of_this_process().watchers():
+            await asyncio.sleep(0.01)
+
+    async def out(asked: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(hub_of_this_process()._access, "_run", out)
+    subscribe = json.dumps({"type": "subscribe", "competitionId": str(uuid4())})
+    socket._incoming.put_nowait({"type": "websocket.receive", "text": subscribe})
+    await asyncio.wait_for(running, 10)
+    assert socket.closed.result() == 1012
