@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.callers import recognise
 from accounts.tokens import InvalidToken
-from config.core.errors import Refusal, TooMany
+from config.core.errors import Refusal, TooMany, Unavailable, as_refusal
 from config.core.limits import Blocks
 from config.core.metrics import SOCKETS
 from config.core.request import address_block, client_address, scope_headers
@@ -124,8 +124,8 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             return Close.TOO_MANY
         except (InvalidToken, InvalidTicket):
             return Close.UNAUTHENTICATED
-        except Refusal:
-            return Close.NOT_FOUND
+        except Exception as error:
+            return _reason_of(error)
         self.inside = address
         seconds = max(0.0, expires_at - time.time())
         self.expiry = asyncio.get_running_loop().call_later(seconds, self.watcher.end, Close.UNAUTHENTICATED)
@@ -148,17 +148,23 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             await self._complain("forbidden", "This ticket is good for one board.")
         elif board_id is not None and board_id not in sights and len(sights) >= MAX_BOARDS:
             await self._complain("too_many_boards", f"A socket watches {MAX_BOARDS} boards at most.")
-        elif board_id is None or not await self._may_see(board_id):
-            await self._complain("not_found", "There is no such competition.")
         else:
-            await self._watch(board_id, asked)
+            refused = await self._refused(board_id)
+            if refused == Close.RESTARTING:
+                await self._end(refused)
+            elif refused is not None or board_id is None:
+                await self._complain("not_found", "There is no such competition.")
+            else:
+                await self._watch(board_id, asked)
 
-    async def _may_see(self, board_id: UUID) -> bool:
+    async def _refused(self, board_id: UUID | None) -> Close | None:
+        if board_id is None:
+            return Close.NOT_FOUND
         try:
             await hub().admit(board_id, self.watcher.viewer_id)
-        except Refusal:
-            return False
-        return True
+        except Exception as error:
+            return _reason_of(error)
+        return None
 
     async def _watch(self, board_id: UUID, asked: Mapping[str, object]) -> None:
         """What cannot be shown as it was asked for is complained about, and shown plainly."""
@@ -221,6 +227,17 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         refilled = self.allowance + (now - self.allowance_at) * MESSAGES_PER_SECOND
         self.allowance, self.allowance_at = min(float(MESSAGE_BURST), refilled) - 1, now
         return self.allowance >= 0
+
+
+def _reason_of(error: Exception) -> Close:
+    """What a refusal is to somebody who wants to see a board; to come again, where nobody can say because PostgreSQL is
+    out. Raises what nobody foresaw."""
+    match as_refusal(error):
+        case Unavailable():
+            return Close.RESTARTING
+        case Refusal():
+            return Close.NOT_FOUND
+    raise error
 
 
 def _address_of(scope: Mapping[str, Any]) -> str:
