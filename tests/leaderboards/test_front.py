@@ -104,6 +104,17 @@ async def test_other_origins_hear_what_the_view_tells_them(
     assert comparable(answer) == comparable(await django(url(board), Origin=origin))
 
 
+async def test_a_page_of_another_origin_may_ask_whether_a_board_has_changed(
+    board: Competition, front: Get, settings: Any
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,if-none-match"}
+    allowed = await front(url(board), "OPTIONS", as_whom={}, Origin="https://app.example.org", **asks)
+    assert "if-none-match" in allowed.headers["access-control-allow-headers"]
+    answer = await front(url(board), Origin="https://app.example.org")
+    assert "etag" in answer.headers["access-control-expose-headers"]
+
+
 @pytest.mark.parametrize("phase", ["nobody", "ended", "completed", "draft"])
 async def test_boards_of_every_phase_have_the_bytes_of_the_view(
     person: User, make_competition: Any, join: Any, front: Get, django: Get, front_only: None, phase: str

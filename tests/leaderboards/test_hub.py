@@ -226,3 +226,20 @@ async def test_a_socket_that_asks_for_a_board_more_while_postgresql_is_out_is_to
     socket._incoming.put_nowait({"type": "websocket.receive", "text": subscribe})
     await asyncio.wait_for(running, 10)
     assert socket.closed.result() == 1012
+
+
+async def test_whoever_comes_while_everybody_is_sent_away_is_sent_away_too(board: Competition) -> None:
+    hub, early, late = Hub(), Watcher(), Watcher()
+    await hub.watch(board.id, early)
+    dismissing = asyncio.create_task(hub.dismiss(seconds=10))
+    await hub.watch(board.id, late)
+    for watcher in (early, late):
+        with pytest.raises(Ended) as ended:
+            await asyncio.wait_for(watcher.next_frame(), 5)
+        assert ended.value.reason == Close.RESTARTING
+        hub.leave(watcher)
+    await asyncio.wait_for(dismissing, 5)
+    await hub.watch(board.id, late := Watcher())
+    with pytest.raises(Ended):
+        await asyncio.wait_for(late.next_frame(), 5)
+    await hub.close()
