@@ -56,6 +56,7 @@ class Hub:
         self._places: dict[UUID, _Place] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
+        self._dismissing = False
         self._states = BoardStates()
         self._access = Gatherer(in_thread(check_access))
 
@@ -115,6 +116,8 @@ class Hub:
             board = self._place(board_id).board
             sight.scene = board
             board.add(sight)
+        if self._dismissing:
+            watcher.end(Close.RESTARTING)
         return sight
 
     def unwatch(self, board_id: UUID, watcher: Watcher) -> None:
@@ -145,8 +148,9 @@ class Hub:
         return {sight.watcher for place in self._places.values() for sight in _all_sights(place)}
 
     async def dismiss(self, *, seconds: float) -> None:
-        """Tells everybody who watches to come again a little later; returns when all have been told, or after so many
-        seconds."""
+        """Tells everybody who watches to come again a little later, and whoever comes from now on; returns when all have
+        been told, or after so many seconds."""
+        self._dismissing = True
         for watcher in self.watchers():
             watcher.end(Close.RESTARTING)
         until = time.monotonic() + seconds
