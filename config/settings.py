@@ -239,8 +239,8 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 CORS_ALLOWED_ORIGINS = list(ENV.CORS_ALLOWED_ORIGINS)
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "x-api-key", "x-request-id"]
-CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "if-none-match", "x-api-key", "x-request-id"]
+CORS_EXPOSE_HEADERS = ["etag", "x-request-id", "retry-after"]
 CORS_PREFLIGHT_MAX_AGE = 600
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV.MAX_BODY_BYTES
 

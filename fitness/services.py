@@ -18,7 +18,7 @@ from fitness.queries import Turn, totals_in, totals_of_participants, turns_of
 from fitness.rules import Reading, Source
 from fitness.signals import activity_stored
 from leaderboards.scoring import Totals
-from leaderboards.services import record_synced_totals
+from leaderboards.services import hold_boards, record_synced_totals
 
 Key = tuple[UUID, date, Source]
 
@@ -67,7 +67,10 @@ def sync_together(batches: Sequence[Batch]) -> list[SyncResult]:
     competitions = held_for(people, min(batch.now for batch in batches))
     activity = {user_id: _fed_by_activity(theirs) for user_id, theirs in competitions.items()}
     results: dict[int, SyncResult] = {}
-    for wave in _waves(batches):
+    waves = _waves(batches)
+    if len(waves) > 1:  # each would lock the boards that it moves, in order only among themselves
+        hold_boards({competition.id for theirs in activity.values() for competition in theirs})
+    for wave in waves:
         stored = _store([batches[place] for place in wave], activity)
         results |= dict(zip(wave, stored, strict=True))
     return [results[place] for place in range(len(batches))]

@@ -7,7 +7,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -16,12 +15,11 @@ import structlog
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts.callers import recognise
 from accounts.tokens import InvalidToken
-from config.core.errors import Refusal, TooMany, as_refusal
+from config.core.errors import Refusal, TooMany, Unavailable, as_refusal
 from config.core.limits import Blocks
 from config.core.metrics import SOCKETS
 from config.core.request import address_block, client_address, scope_headers
@@ -54,11 +52,11 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         self.expiry: asyncio.TimerHandle | None = None
         self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
 
-    async def __call__(self, *arguments: Any) -> None:
-        """Tidies up however it ends: where the client goes while it is being answered, `send` raises, and nobody ever
-        hears of a disconnect."""
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """However it ends, nothing of it stays: sending to somebody who has just gone raises, and so does PostgreSQL's
+        absence, and then nobody calls `disconnect`."""
         try:
-            await super().__call__(*arguments)
+            await super().__call__(scope, receive, send)
         finally:
             self._tidy_up()
 
@@ -129,10 +127,8 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             return Close.TOO_MANY
         except (InvalidToken, InvalidTicket):
             return Close.UNAUTHENTICATED
-        except Refusal:
-            return Close.NOT_FOUND
-        except (OperationalError, InterfaceError):  # PostgreSQL is away for a moment, and all who watch come again
-            return Close.RESTARTING
+        except Exception as error:
+            return _reason_of(error)
         self.inside = address
         SOCKETS.inc()
         seconds = max(0.0, expires_at - time.time())
@@ -156,22 +152,23 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
             await self._complain("forbidden", "This ticket is good for one board.")
         elif board_id is not None and board_id not in sights and len(sights) >= MAX_BOARDS:
             await self._complain("too_many_boards", f"A socket watches {MAX_BOARDS} boards at most.")
-        elif board_id is None:
-            await self._complain("not_found", "There is no such competition.")
         else:
-            await self._watch_if_seen(board_id, asked)
+            refused = await self._refused(board_id)
+            if refused == Close.RESTARTING:
+                await self._end(refused)
+            elif refused is not None or board_id is None:
+                await self._complain("not_found", "There is no such competition.")
+            else:
+                await self._watch(board_id, asked)
 
-    async def _watch_if_seen(self, board_id: UUID, asked: Mapping[str, object]) -> None:
+    async def _refused(self, board_id: UUID | None) -> Close | None:
+        if board_id is None:
+            return Close.NOT_FOUND
         try:
             await hub().admit(board_id, self.watcher.viewer_id)
         except Exception as error:
-            refusal = as_refusal(error)
-            if refusal is None:
-                raise
-            code = "not_found" if refusal.status == HTTPStatus.NOT_FOUND else "unavailable"
-            await self._complain(code, refusal.message)
-        else:
-            await self._watch(board_id, asked)
+            return _reason_of(error)
+        return None
 
     async def _watch(self, board_id: UUID, asked: Mapping[str, object]) -> None:
         """What cannot be shown as it was asked for is complained about, and shown plainly."""
@@ -240,6 +237,17 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         refilled = self.allowance + (now - self.allowance_at) * MESSAGES_PER_SECOND
         self.allowance, self.allowance_at = min(float(MESSAGE_BURST), refilled) - 1, now
         return self.allowance >= 0
+
+
+def _reason_of(error: Exception) -> Close:
+    """What a refusal is to somebody who wants to see a board; to come again, where nobody can say because PostgreSQL is
+    out. Raises what nobody foresaw."""
+    match as_refusal(error):
+        case Unavailable():
+            return Close.RESTARTING
+        case Refusal():
+            return Close.NOT_FOUND
+    raise error
 
 
 def _address_of(scope: Mapping[str, Any]) -> str:

@@ -57,6 +57,7 @@ class Hub:
         self._places: dict[UUID, _Place] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
+        self._dismissing = False
         self._states = BoardStates()
         self._access = Gatherer(in_thread(check_access))
 
@@ -95,7 +96,7 @@ class Hub:
         shown = place.board.shown
         if shown is not None and shown.is_at(state) and shown.covers(limit):
             return shown
-        return await place.board.read_since(arrived, limit=limit)
+        return await self._place(board_id).board.read_since(arrived, limit=limit)  # it may have been let go meanwhile
 
     # --- Watching ---
 
@@ -116,6 +117,8 @@ class Hub:
             board = self._place(board_id).board
             sight.scene = board
             board.add(sight)
+        if self._dismissing:
+            watcher.end(Close.RESTARTING)
         return sight
 
     def unwatch(self, board_id: UUID, watcher: Watcher) -> None:
@@ -146,8 +149,9 @@ class Hub:
         return {sight.watcher for place in self._places.values() for sight in _all_sights(place)}
 
     async def dismiss(self, *, seconds: float) -> None:
-        """Tells everybody who watches to come again a little later; returns when all have been told, or after so many
-        seconds."""
+        """Tells everybody who watches to come again a little later, and whoever comes from now on; returns when all
+        have been told, or after so many seconds."""
+        self._dismissing = True
         for watcher in self.watchers():
             watcher.end(Close.RESTARTING)
         until = time.monotonic() + seconds
@@ -233,7 +237,7 @@ class Hub:
     def _let_idle_boards_go(self) -> None:
         long_ago = time.monotonic() - IDLE_SECONDS
         for board_id, place in list(self._places.items()):
-            if not _all_sights(place) and place.asked_at < long_ago:
+            if not _all_sights(place) and not place.board.is_awaited() and place.asked_at < long_ago:
                 place.board.stop()
                 del self._places[board_id]
         LIVE_BOARDS.set(len(self._places))

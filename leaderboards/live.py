@@ -7,7 +7,7 @@ somebody waits for an answer.
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -74,9 +74,10 @@ class LiveBoard:
         self._rows = FRAME_ROWS
         self._history: OrderedDict[At, BoardPage] = OrderedDict()
         self._pages: dict[tuple[UUID, int], BoardPage] = {}
+        self._looking: Counter[tuple[UUID, int]] = Counter()
         self._seen: dict[Sight, BoardPage] = {}
         self._dirty, self._asked, self._windows_dirty = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._askers: list[tuple[float, asyncio.Future[Shown]]] = []
+        self._askers: list[tuple[float, int, asyncio.Future[Shown]]] = []
         self._showed_at = 0.0
         self._show_later: asyncio.TimerHandle | None = None
         self._tasks = [asyncio.create_task(self._keep_read()), asyncio.create_task(self._keep_windows_read())]
@@ -86,7 +87,7 @@ class LiveBoard:
             task.cancel()
         if self._show_later is not None:
             self._show_later.cancel()
-        for _, answer in self._askers:
+        for *_, answer in self._askers:
             if not answer.done():
                 answer.set_exception(Unavailable())
 
@@ -94,13 +95,15 @@ class LiveBoard:
 
     def add(self, sight: Sight) -> None:
         """From now on this sight is told of what moves; the first frame is there as soon as the board is."""
+        self._rows = max(self._rows, sight.view.limit)
         if sight.view.window is None:
             self.sights.add(sight)
         else:
             self.windows.add(sight)
-            if self._is_behind(sight):
+            self._looking[_window_of(sight)] += 1
+            if self._is_behind(self._pages.get(_window_of(sight))):  # it moved while they had their first look
                 self._windows_dirty.set()
-        if self.shown is not None:
+        if self.shown is not None and (sight.view.window is not None or self.shown.covers(sight.view.limit)):
             sight.watcher.stir(sight)
 
     def remove(self, sight: Sight) -> None:
@@ -108,19 +111,22 @@ class LiveBoard:
         if sight in self.windows:
             self.windows.discard(sight)
             self._seen.pop(sight, None)
-            if not any(_window_of(other) == _window_of(sight) for other in self.windows):
-                self._pages.pop(_window_of(sight), None)
+            window = _window_of(sight)
+            self._looking[window] -= 1
+            if not self._looking[window]:
+                del self._looking[window]
+                self._pages.pop(window, None)
 
     async def read_window(self, sight: Sight) -> None:
         """The first look of somebody who wants their own window; the later ones come with everybody else's."""
         if self.shown is not None:
             read = await in_thread(board_windows)(self.shown.competition, {_window_of(sight)})
-            self._pages |= read  # not before the await: what others were shown meanwhile would be undone
+            self._pages |= read  # not before: meanwhile the others' may have been read anew
 
-    def _is_behind(self, sight: Sight) -> bool:
-        """Whether the board has moved since its window was read, or that could not be read at all."""
-        page = self._pages.get(_window_of(sight))
-        return self.shown is not None and (page is None or page.version < self.shown.page.version)
+    def _is_behind(self, page: BoardPage | None) -> bool:
+        """Whether a window was read before what is shown, or not at all."""
+        shown = self.shown.page if self.shown is not None else None
+        return shown is not None and (page is None or page.epoch != shown.epoch or page.version < shown.version)
 
     def soil(self) -> None:
         """Something has moved, or may have."""
@@ -129,12 +135,15 @@ class LiveBoard:
     def is_dirty(self) -> bool:
         return self._dirty.is_set()
 
+    def is_awaited(self) -> bool:
+        return bool(self._askers)
+
     async def read_since(self, moment: float, *, limit: int) -> Shown:
         """The board by a reading that began after ``moment``, shared with all who wait for one. Raises what the
         reading raises."""
         self._rows = max(self._rows, limit)
         answer: asyncio.Future[Shown] = asyncio.get_running_loop().create_future()
-        self._askers.append((moment, answer))
+        self._askers.append((moment, limit, answer))
         self._asked.set()
         self._dirty.set()
         return await answer
@@ -210,25 +219,28 @@ class LiveBoard:
             page = _sharing(page, before.page)
         self.shown = Shown(competition, competition.written_by, page, begun_at)  # type: ignore[attr-defined]
         at = At(page.epoch, page.version)
+        if before is not None and before.page.epoch != page.epoch:
+            self._history.clear()  # nothing leads from one epoch to another
         self._history[at] = page
         self._history.move_to_end(at)
         if len(self._history) > HISTORY:
             self._history.popitem(last=False)
         self._answer(self.shown, begun_at=begun_at)
-        if before is None or at != At(before.page.epoch, before.page.version):
+        grown = before is None or len(page.entries) > len(before.page.entries)  # somebody wanted more rows
+        if before is None or grown or at != At(before.page.epoch, before.page.version):
             self.version = page.version
             self._show_soon()
 
     def _answer(self, outcome: Shown | Exception, *, begun_at: float) -> None:
-        """Those who came before the reading began; the others wait for the next."""
-        for moment, answer in self._askers:
+        """Those who came before the reading began, and want no more rows than it has; the others wait for the next."""
+        for moment, limit, answer in self._askers:
             if answer.done() or moment > begun_at:
                 continue
-            if isinstance(outcome, Shown):
-                answer.set_result(outcome)
-            else:
+            if not isinstance(outcome, Shown):
                 answer.set_exception(outcome)
-        self._askers = [(moment, answer) for moment, answer in self._askers if not answer.done()]
+            elif outcome.covers(limit):
+                answer.set_result(outcome)
+        self._askers = [asker for asker in self._askers if not asker[-1].done()]
         if self._askers:
             self._asked.set()
             self._dirty.set()
@@ -265,9 +277,8 @@ class LiveBoard:
     async def _read_windows(self) -> None:
         if self.shown is None:
             return  # it will be shown, and these with it
-        wanted = {_window_of(sight) for sight in self.windows}
-        read = await in_thread(board_windows)(self.shown.competition, wanted)
-        self._pages = {key: page for key, page in self._pages.items() if key not in wanted} | read
+        read = await in_thread(board_windows)(self.shown.competition, set(self._looking))
+        self._pages = {window: page for window, page in self._pages.items() if window in self._looking} | read
         for sight in self.windows:
             sight.watcher.stir(sight)
 

@@ -321,6 +321,18 @@ def _save(standings: Sequence[Standing], now: datetime) -> None:
     _show_on_commit(versions)
 
 
+def hold_boards(competition_ids: Iterable[UUID]) -> None:
+    """Locks these boards until the commit, for whoever moves some after others in one transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT competition_id FROM leaderboards_board WHERE competition_id = ANY(%s)
+             ORDER BY competition_id FOR NO KEY UPDATE
+            """,
+            [list(competition_ids)],
+        )
+
+
 def _next_versions(competition_ids: Iterable[UUID], now: datetime) -> dict[UUID, int]:
     """Locks these boards until the commit, in the order of their ids, so that two writers never wait for each other."""
     with connection.cursor() as cursor:

@@ -60,10 +60,11 @@ class BoardStates:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     found = await self._states(waiting)
-            except (psycopg.Error, OSError, TimeoutError) as error:
+            except Exception as error:  # whatever it is: who waits must hear of it, and the next be asked
                 await self.close()
+                out = isinstance(error, psycopg.Error | OSError)  # a TimeoutError is an OSError
                 for answer in _still_waiting(waiting):
-                    answer.set_exception(OperationalError(str(error)))
+                    answer.set_exception(OperationalError(str(error)) if out else error)
             else:
                 for board_id, answers in waiting.items():
                     for answer in _still_waiting({board_id: answers}):

@@ -44,6 +44,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 SLOW_SECONDS = 5.0
 MOST_BODY_BYTES = 64 * 1024
+_REMEMBERED_LENGTH = 512
+"""What is longer is looked at each time, so that strangers cannot fill the memory."""
 _ALLOW = {"GET": (b"allow", b"GET, HEAD, OPTIONS"), "POST": (b"allow", b"POST, OPTIONS")}
 _JSON = [(b"content-type", b"application/json")]
 
@@ -139,7 +141,9 @@ class Front:
         self._asked = lru_cache(maxsize=4096)(self._read)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = self._asked(scope["method"], scope["path"], scope["query_string"])
+        length = len(scope["path"]) + len(scope["query_string"])
+        read = self._asked if length <= _REMEMBERED_LENGTH else self._read
+        asked = read(scope["method"], scope["path"], scope["query_string"])
         if asked is None:
             await self._django(scope, receive, send)
             return
@@ -149,7 +153,7 @@ class Front:
         request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
         call = Call(what, headers, None, None, scope, receive, request_id)
         answer = None
-        if len(headers) == len(scope["headers"]) and _is_our_host(headers.get(b"host", b"")):
+        if len(headers) == len(scope["headers"]) and _is_plain(headers):
             try:
                 answer = await self._answer(endpoint, call)
             except ClientGone:
@@ -182,7 +186,7 @@ class Front:
 
     async def _answer(self, endpoint: Endpoint, call: Call) -> Answer | None:
         scheme, _, token = call.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if token and scheme.lower() == "bearer":
+        if scheme.lower() == "bearer":
             call.caller = await self._recognise(token.strip())
         elif endpoint.services and b"x-api-key" in call.headers:
             call.service = await self._recognise_service(call.headers[b"x-api-key"].decode("latin-1"))
@@ -259,6 +263,13 @@ def _refused(refusal: Refusal, call: Call) -> Answer:
     log.info("request", method=call.scope["method"], path=call.scope["path"], status=status, request_id=call.request_id)
     headers = [(name.lower().encode(), value.encode()) for name, value in error_headers(refusal).items()]
     return Answer(dump_json(error_body(refusal, call.request_id)), status, [*_JSON, *headers])
+
+
+def _is_plain(headers: dict[bytes, bytes]) -> bool:
+    host, origin = headers.get(b"host", b""), headers.get(b"origin", b"")
+    short = len(host) + len(origin) <= _REMEMBERED_LENGTH  # both are remembered
+    conditional = b"if-match" in headers or b"if-unmodified-since" in headers
+    return short and not conditional and _is_our_host(host)
 
 
 @lru_cache(maxsize=256)

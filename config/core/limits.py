@@ -122,7 +122,12 @@ class Blocks:
         rate, now = settings.RATE_LIMIT, time.monotonic()
         used_up = self._blocks.get(subject, _Block(0, 0, 0.0))
         size = min(max(1, rate.burst // 10), used_up.size * 2) if used_up.ends_at >= now else 1
-        taken = await in_thread(_taken)(self._name, subject, rate, max(1, size))
+        try:
+            taken = await in_thread(_taken)(self._name, subject, rate, max(1, size))
+        except TooMany:
+            if self.take(subject):  # another request of theirs has fetched the last ones
+                return
+            raise
         if len(self._blocks) >= self._CALLERS:
             self._blocks = {known: block for known, block in self._blocks.items() if block.ends_at >= now}
         beside = self._blocks.get(subject)  # another request of theirs may have fetched meanwhile

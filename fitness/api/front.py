@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rest_framework.exceptions import PermissionDenied
+
 from accounts.models import Scope, ServiceKey, User
 from accounts.queries import callers_by_id
-from config.core.errors import Forbidden, Unauthenticated, as_refusal
+from config.core.errors import Unauthenticated, as_refusal
 from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
@@ -37,13 +39,13 @@ def take_syncs(sent: Sequence[Sent]) -> list[dict[str, Any] | Exception]:
 
 def _sender(caller: User | ServiceKey | None) -> User | None:
     """As `read_sync` wants them. Raises Unauthenticated for somebody who is not active any more or a revoked key,
-    Forbidden for a key without the scope."""
+    PermissionDenied, as the view does, for a key without the scope."""
     if caller is None:
         raise Unauthenticated
     if isinstance(caller, User):
         return caller
     if not caller.allows(Scope.ACTIVITY_WRITE):
-        raise Forbidden
+        raise PermissionDenied
     return None
 
 

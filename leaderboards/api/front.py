@@ -11,8 +11,10 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.http import parse_etags
+from rest_framework.exceptions import PermissionDenied
 
 from accounts.callers import recognise
+from accounts.models import Scope, ServiceKey
 from accounts.queries import callers_by_id
 from accounts.tokens import InvalidToken
 from config.core.api import envelope
@@ -258,6 +260,8 @@ def take_reports(sent: Sequence[Sent]) -> list[dict[str, Any] | Exception]:
             caller = callers.get(one.caller_id)
             if caller is None:
                 raise Unauthenticated
+            if isinstance(caller, ServiceKey) and not caller.allows(Scope.SCORES_WRITE):
+                raise PermissionDenied  # as the view, before it reads what was sent
             reports[place] = read_report(caller, one.body, one.at)
         except Exception as error:
             if as_refusal(error) is None:

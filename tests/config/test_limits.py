@@ -1,5 +1,6 @@
 """Token buckets: never more than was promised, and an honest word about when to return."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -14,7 +15,7 @@ from accounts.models import User
 from config.core import limits
 from config.core.environment import Rate
 from config.core.errors import TooMany
-from config.core.limits import take_token
+from config.core.limits import Blocks, take_token
 from config.core.redis import redis_client
 
 
@@ -153,3 +154,21 @@ def test_requests_go_on_while_redis_is_out(
     settings.RATE_LIMIT = Rate(0.001, 2)
     statuses = [signed_in(person).get("/api/v1/users/me/profile").status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
+
+
+async def test_nobody_is_refused_while_tokens_that_were_taken_for_them_lie_unused(settings: Settings) -> None:
+    settings.RATE_LIMIT = Rate(0.001, 40)
+    blocks, subject = Blocks("test"), uuid4().hex
+
+    async def come() -> bool:
+        if blocks.take(subject):
+            return True
+        try:
+            await blocks.fetch(subject)
+        except TooMany:
+            return False
+        return True
+
+    for _ in range(7):  # as somebody who comes often: the blocks grow to four tokens
+        assert await come()
+    assert all(await asyncio.gather(*(come() for _ in range(20))))

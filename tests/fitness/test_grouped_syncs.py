@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from competitions.models import Competition
 from competitions.services.enrolment import join_competition
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
+from fitness import services
 from fitness.models import Activity, SupersededActivity
 from fitness.rules import Reading, Source
 from fitness.services import Batch, SyncResult, sync_activities, sync_together
@@ -315,3 +317,43 @@ class TestThroughTheGatherer:
         assert len(days) == 4
         assert set(steps_of(board).values()) == {400}
         assert check_board(board).difference == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_group_of_several_waves_and_a_neighbour_do_not_wait_for_each_other(
+    make_person: Any, make_competition: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=20)
+    past = make_competition(starts=-6, ends=-4, grace_hours=240, created_at=long_ago)
+    present = make_competition(starts=-2, ends=2, created_at=long_ago)
+    ada, ben = make_person("Ada"), make_person("Ben")
+    for competition in (past, present):
+        for person in (ada, ben):
+            join_competition(competition=competition, user_id=person.id, join_code=None, now=long_ago)
+    last, first = sorted([(past.id, 5), (present.id, 0)], reverse=True)  # and how many days ago
+    store, moved, waiting = services._store, threading.Event(), "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+    def slow(*args: Any) -> Any:
+        stored = store(*args)
+        if threading.current_thread().name == "group" and not moved.is_set():
+            moved.set()
+            deadline = time.monotonic() + 10
+            with connection.cursor() as cursor:
+                while cursor.execute(waiting) and cursor.fetchone() == (0,):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+        return stored
+
+    monkeypatch.setattr(services, "_store", slow)
+    now = datetime.now(UTC)
+
+    def group() -> None:
+        threading.current_thread().name = "group"
+        sync_together([Batch([reading(ada.id, ago=ago)], now) for _, ago in (last, first)])
+
+    def neighbour() -> None:
+        assert moved.wait(10)
+        sync_together([Batch([reading(ben.id, ago=ago) for ago in (0, 5)], now)])
+
+    run_together([group, neighbour])
+    assert steps_of(past) == steps_of(present) == {ada.id: 1000, ben.id: 1000}

@@ -15,6 +15,7 @@ from accounts.models import Scope, User
 from accounts.services import create_service_key
 from competitions.models import Competition
 from config import asgi
+from config.core import front as fronts
 from config.core import limits
 from config.core.environment import Rate
 from config.core.threads import in_thread as off_loop
@@ -101,6 +102,17 @@ async def test_other_origins_hear_what_the_view_tells_them(
     answer = await front(url(board), Origin=origin)
     assert ("access-control-allow-origin" in answer.headers) == (origin == "https://app.example.org")
     assert comparable(answer) == comparable(await django(url(board), Origin=origin))
+
+
+async def test_a_page_of_another_origin_may_ask_whether_a_board_has_changed(
+    board: Competition, front: Get, settings: Any
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,if-none-match"}
+    allowed = await front(url(board), "OPTIONS", as_whom={}, Origin="https://app.example.org", **asks)
+    assert "if-none-match" in allowed.headers["access-control-allow-headers"]
+    answer = await front(url(board), Origin="https://app.example.org")
+    assert "etag" in answer.headers["access-control-expose-headers"]
 
 
 @pytest.mark.parametrize("phase", ["nobody", "ended", "completed", "draft"])
@@ -294,6 +306,28 @@ async def test_what_has_not_changed_is_not_sent_again(
     changed = await front(url(board), **{"If-None-Match": etag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != etag
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since"])
+async def test_conditions_of_other_kinds_are_held_as_the_view_holds_them(
+    board: Competition, front: Get, django: Get, name: str
+) -> None:
+    condition = {name: {"If-Match": '"other"'}.get(name, "Wed, 21 Oct 2015 07:28:00 GMT")}
+    ours, theirs = await front(url(board), **condition), await django(url(board), **condition)
+    assert comparable(ours) == comparable(theirs)
+
+
+async def test_what_is_long_is_not_remembered(board: Competition, front: Get) -> None:
+    fronts._common_headers.cache_clear()
+    fronts._is_our_host.cache_clear()
+    remembered = asgi.front._asked.cache_info().currsize
+    long = "x" * 10_000
+    await front(url(board, f"/stream?token={long}"), as_whom={})
+    assert asgi.front._asked.cache_info().currsize == remembered
+    await front(url(board), Origin=f"https://{long}.example.org")
+    await front(url(board), Host=f"{long}.example.org")
+    assert fronts._common_headers.cache_info().currsize <= 1
+    assert fronts._is_our_host.cache_info().currsize <= 1
 
 
 async def test_who_waits_hears_of_the_change(board: Competition, person: User, front: Get) -> None:

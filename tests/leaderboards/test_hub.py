@@ -1,14 +1,16 @@
 """The hub and its watchers: one pending frame per board, the newest, and no patience without end."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import OperationalError, connections
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
@@ -16,6 +18,7 @@ from competitions.models import Competition
 from config.core.redis import redis_client
 from leaderboards import hub as hubs
 from leaderboards import watching
+from leaderboards.admission import admission
 from leaderboards.consumers import LeaderboardConsumer
 from leaderboards.hub import Hub
 from leaderboards.hub import hub as hub_of_this_process
@@ -160,3 +163,82 @@ async def test_a_socket_that_takes_nothing_is_closed_with_4008(
     assert await asyncio.wait_for(socket.closed, 10) == 4008
     await asyncio.wait_for(running, 10)
     assert not hub_of_this_process().watchers()
+
+
+class GoneClient(StuckSocket):
+    """One that asked something and went before the answer."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            raise OSError
+
+
+async def test_whoever_goes_before_they_are_answered_is_counted_no_longer_and_not_shown_the_board(
+    board: Competition, person: User, little_patience: None
+) -> None:
+    socket = GoneClient(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    socket._incoming.put_nowait({"type": "websocket.receive", "text": '{"type": "ping"}'})
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    with suppress(OSError):
+        await asyncio.wait_for(consumer(socket.scope, socket.receive, socket.send), 10)
+    counted, watchers = admission.count(), hub_of_this_process().watchers()
+    admission._inside.clear()
+    assert (counted, watchers) == (0, set())
+
+
+class TalkingSocket(StuckSocket):
+    """One whose client takes what it is sent."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] != "websocket.send":
+            await super().send(message)
+
+
+async def test_who_comes_while_postgresql_is_out_is_told_to_come_again(
+    board: Competition, person: User, little_patience: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def out(asked: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(hub_of_this_process()._access, "_run", out)
+    socket = TalkingSocket(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    await asyncio.wait_for(consumer(socket.scope, socket.receive, socket.send), 10)
+    assert socket.closed.result() == 1012
+
+
+async def test_a_socket_that_asks_for_a_board_more_while_postgresql_is_out_is_told_to_come_again(
+    board: Competition, person: User, little_patience: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = TalkingSocket(board, str(await sync_to_async(AccessToken.for_user)(person)))
+    consumer: Any = LeaderboardConsumer.as_asgi()
+    running = asyncio.create_task(consumer(socket.scope, socket.receive, socket.send))
+    async with asyncio.timeout(10):
+        while not hub_of_this_process().watchers():
+            await asyncio.sleep(0.01)
+
+    async def out(asked: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(hub_of_this_process()._access, "_run", out)
+    subscribe = json.dumps({"type": "subscribe", "competitionId": str(uuid4())})
+    socket._incoming.put_nowait({"type": "websocket.receive", "text": subscribe})
+    await asyncio.wait_for(running, 10)
+    assert socket.closed.result() == 1012
+
+
+async def test_whoever_comes_while_everybody_is_sent_away_is_sent_away_too(board: Competition) -> None:
+    hub, early, late = Hub(), Watcher(), Watcher()
+    await hub.watch(board.id, early)
+    dismissing = asyncio.create_task(hub.dismiss(seconds=10))
+    await hub.watch(board.id, late)
+    for watcher in (early, late):
+        with pytest.raises(Ended) as ended:
+            await asyncio.wait_for(watcher.next_frame(), 5)
+        assert ended.value.reason == Close.RESTARTING
+        hub.leave(watcher)
+    await asyncio.wait_for(dismissing, 5)
+    await hub.watch(board.id, late := Watcher())
+    with pytest.raises(Ended):
+        await asyncio.wait_for(late.next_frame(), 5)
+    await hub.close()

@@ -99,3 +99,23 @@ async def test_a_key_reports_for_anybody_until_it_is_revoked(
     assert await status(other) == 403
     await in_thread(revoke_service_keys, key_ids=[key.id], now=datetime.now(UTC))
     assert await status(secret) == 401
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"user_id": "me", "competition_id": "x", "steps": 1}'])
+async def test_a_key_without_the_scope_is_refused_as_by_the_view_whatever_it_sends(
+    front_only: None, transactional_db: None, body: bytes
+) -> None:
+    _, secret = await in_thread(create_service_key, name="reader", scopes=[Scope.ACTIVITY_WRITE])
+    headers = {"X-API-Key": secret} | JSON
+    ours = await ask_server(URL, "POST", headers=headers, content=body)
+    theirs = await ask_django(URL, "POST", headers=headers, content=body)
+    assert _without_id(ours) == _without_id(theirs)
+    assert ours.status_code == 403
+
+
+async def test_an_empty_token_beside_a_key_is_an_empty_token(transactional_db: None) -> None:
+    _, secret = await in_thread(create_service_key, name="scores", scopes=[Scope.SCORES_WRITE])
+    headers = {"Authorization": "Bearer", "X-API-Key": secret} | JSON
+    ours = await ask_server(URL, "POST", headers=headers, content=b"{}")
+    theirs = await ask_django(URL, "POST", headers=headers, content=b"{}")
+    assert ours.status_code == theirs.status_code == 401
