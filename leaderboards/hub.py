@@ -148,8 +148,8 @@ class Hub:
         return {sight.watcher for place in self._places.values() for sight in _all_sights(place)}
 
     async def dismiss(self, *, seconds: float) -> None:
-        """Tells everybody who watches to come again a little later, and whoever comes from now on; returns when all have
-        been told, or after so many seconds."""
+        """Tells everybody who watches to come again a little later, and whoever comes from now on; returns when all
+        have been told, or after so many seconds."""
         self._dismissing = True
         for watcher in self.watchers():
             watcher.end(Close.RESTARTING)
