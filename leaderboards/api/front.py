@@ -132,8 +132,9 @@ async def _wait_for_change(call: Call, page: Page, found: BoardBytes, known: byt
                 found = bytes_of(shown, page.limit)
                 if not _matches(known, found.etag):
                     return found
-    except TimeoutError:
-        return None
+    except TimeoutError:  # its dates may have moved, which watchers are not told of
+        found = bytes_of(await hub().fresh(page.board_id, limit=page.limit), page.limit)
+        return None if _matches(known, found.etag) else found
     except Ended as ended:
         if ended.reason == Close.NOT_FOUND:
             raise NotFound from None

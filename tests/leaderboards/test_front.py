@@ -348,6 +348,18 @@ async def test_who_waits_in_vain_is_told_so(board: Competition, front: Get) -> N
     assert not hub().watchers()
 
 
+async def test_who_waits_while_only_the_dates_move_is_not_told_that_nothing_has_changed(
+    make_competition: Any, front: Get
+) -> None:
+    competition = await in_thread(make_competition, starts=2, ends=4)
+    etag = (await front(url(competition))).headers["etag"]
+    waiting = asyncio.ensure_future(front(url(competition, "?wait=1"), **{"If-None-Match": etag}))
+    await asyncio.sleep(0.1)
+    await in_thread(Competition.objects.filter(id=competition.id).update, closes_at=datetime(2030, 1, 1, tzinfo=UTC))
+    answer = await asyncio.wait_for(waiting, 10)
+    assert (answer.status_code, answer.headers["etag"] == etag) == (200, False)
+
+
 async def test_who_waits_for_a_board_that_is_hidden_meanwhile_hears_404(
     make_competition: Any, make_person: Any, front: Get, quick_checks: None
 ) -> None:
