@@ -115,9 +115,9 @@ class LeaderboardConsumer(AsyncWebsocketConsumer):
         """Finds out who is there, by token or by ticket, and whether there is room for them."""
         address = address_block(_address_of(self.scope))
         try:
-            admission.knock()
             if not _connections.take(address):
                 await _connections.fetch(address)
+            admission.knock()
             self.watcher.viewer_id, expires_at = await self._identify(board_id, query)
             if board_id is None:
                 return Close.NOT_FOUND

@@ -210,7 +210,7 @@ class Hub:
             await self._join(*self._places)
         message = await layer.receive(self._channel)
         place = self._places.get(UUID(hex=message["board"]))
-        if place is not None and _all_sights(place):
+        if place is not None and _is_watched(place):
             place.board.soil()
 
     async def _check(self) -> None:
@@ -218,7 +218,7 @@ class Hub:
         count_frames()
         self._let_stalled_watchers_go()
         self._let_idle_boards_go()
-        watched = [board_id for board_id, place in self._places.items() if _all_sights(place)]
+        watched = [board_id for board_id, place in self._places.items() if _is_watched(place)]
         if watched:
             versions = await in_thread(board_versions)(watched)
             for board_id, version in versions.items():
@@ -237,7 +237,7 @@ class Hub:
     def _let_idle_boards_go(self) -> None:
         long_ago = time.monotonic() - IDLE_SECONDS
         for board_id, place in list(self._places.items()):
-            if not _all_sights(place) and not place.board.is_awaited() and place.asked_at < long_ago:
+            if not _is_watched(place) and not place.board.is_awaited() and place.asked_at < long_ago:
                 place.board.stop()
                 del self._places[board_id]
         LIVE_BOARDS.set(len(self._places))
@@ -276,6 +276,10 @@ class Hub:
                     await layer.group_add(board_group(board_id), self._channel)
         except Exception as error:
             log.warning("hub_not_told_of_board", error=type(error).__name__)
+
+
+def _is_watched(place: _Place) -> bool:
+    return bool(place.board.sights or place.board.windows)
 
 
 def _all_sights(place: _Place) -> set[Sight]:

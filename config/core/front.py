@@ -181,8 +181,7 @@ class Front:
             self._tally.add(endpoint.method, endpoint.view, secure, answer.status, len(answer.body), began)
         else:
             self._tally.add(endpoint.method, endpoint.view, secure, answer.status, None, began)
-            await send({"type": "http.response.start", "status": answer.status, "headers": lines})
-            await _stream(answer.body, send)
+            await _stream(answer.body, answer.status, lines, send)
 
     async def _answer(self, endpoint: Endpoint, call: Call) -> Answer | None:
         scheme, _, token = call.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
@@ -245,17 +244,21 @@ def json_answer(body: Any) -> Answer:
     return Answer(dump_json(body), 200, _JSON)
 
 
-async def _stream(pieces: AsyncGenerator[bytes], send: Send) -> None:
+async def _stream(pieces: AsyncGenerator[bytes], status: int, headers: Headers, send: Send) -> None:
     """Whoever takes nothing for too long is let go: the server closes what was left unfinished."""
     async with aclosing(pieces) as source:
+        piece = await anext(source)  # first of all: what has begun tidies up, whatever happens from here on
+        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
         try:
-            async for piece in source:
+            while True:
                 async with asyncio.timeout(SLOW_SECONDS):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece = await anext(source)
         except TimeoutError:
             log.info("stream_too_slow")
             return
-    await send({"type": "http.response.body", "body": b""})
+        except StopAsyncIteration:
+            await send({"type": "http.response.body", "body": b""})
 
 
 def _refused(refusal: Refusal, call: Call) -> Answer:
