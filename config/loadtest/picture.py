@@ -128,6 +128,8 @@ def linear_ticks(most: float) -> list[float]:
 def decades(values: Sequence[float]) -> list[float]:
     """Powers of ten around all values."""
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low -= 10.0**low > min(values)  # a logarithm is rounded, and may round across a power of ten
+    high += 10.0**high < max(values)
     return [10.0**power for power in range(low, max(high, low + 1) + 1)]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.stage import LOAD
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+pytestmark = [pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"), pytest.mark.slow]
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 WITHIN = 20.0  # seconds; a bound for a hanging test

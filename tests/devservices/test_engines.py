@@ -19,6 +19,8 @@ from config.devservices import EngineError, Postgres, Valkey, ensure_running, pr
 from config.devservices.account import engines_account, private_directory
 from config.devservices.engine import socket_directory
 
+pytestmark = pytest.mark.slow  # each starts and kills engines
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

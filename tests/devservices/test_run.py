@@ -34,6 +34,8 @@ http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Ready).ser
 
 Start = Callable[[], subprocess.Popen[str]]
 
+pytestmark = pytest.mark.slow  # each starts a whole installation
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

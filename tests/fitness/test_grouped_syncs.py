@@ -115,7 +115,7 @@ batches = st.tuples(st.integers(-3, 3), st.lists(records, max_size=4))
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     earlier=st.lists(batches, max_size=3),

@@ -36,7 +36,7 @@ def run_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) 
         server.stop()
 
 
-@pytest.fixture(params=["uvicorn", "daphne"])
+@pytest.fixture(params=["uvicorn", pytest.param("daphne", marks=pytest.mark.slow)])
 def server(request: pytest.FixtureRequest, transactional_db: None, run_server: Callable[..., Server]) -> Server:
     """What serves in production, and what serves with ``runserver``."""
     return run_server(request.param)

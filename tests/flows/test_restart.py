@@ -17,6 +17,8 @@ from tests.flows.servers import FRAME_WITHIN, Phone, Server
 ENDS_WITHIN = 30.0
 A_SYNC = {"steps": 777, "source": "health_connect"}
 
+pytestmark = pytest.mark.slow  # servers of their own
+
 
 @pytest.fixture
 def passing_server(transactional_db: None, tmp_path: Any) -> Iterator[Server]:

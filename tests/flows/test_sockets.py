@@ -113,6 +113,7 @@ def test_every_subscribe_is_answered_by_a_snapshot(server: Server, ada: Phone) -
         assert watch.message()["data"]["competitionId"] == board
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -153,6 +154,7 @@ def test_a_flood_closes_the_socket_with_4429(server: Server, ada: Phone) -> None
         assert code_after(watch) == 4429
 
 
+@pytest.mark.slow
 def test_a_socket_ends_with_its_token(server: Server, ada: Phone) -> None:
     competition = ada.new_competition()
     token = AccessToken.for_user(User.objects.get(id=ada.user_id))
@@ -250,6 +252,7 @@ def test_whoever_comes_back_with_what_they_have_is_given_the_difference(server: 
         assert client.apply(kept, frame)[0]["rankings"][0]["score"] == 800
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unknown", [{"version": 10**6}, {"epoch": str(UUID(int=7))}, {"epoch": "nonsense", "version": "3"}]
 )
@@ -264,6 +267,7 @@ def test_a_resume_from_what_never_was_is_answered_by_a_snapshot(one_server: Serv
         assert (frame["type"], scores(frame)) == ("leaderboard_update", [(ada.user_id, 0, 1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("message", "code"),
     [
@@ -285,6 +289,7 @@ def test_a_resume_of_nothing_is_complained_about(one_server: Server, message: di
         assert (answer["type"], answer["code"]) == ("error", code)
 
 
+@pytest.mark.slow
 def test_a_window_shows_ones_own_row_with_its_neighbours_and_follows_it(server: Server, ada: Phone) -> None:
     board = ada.new_competition()
     people = [ada, *(server.new_person(name) for name in ("Ben", "Cleo", "Dan", "Eli"))]
@@ -320,6 +325,7 @@ def test_a_limit_shows_the_best_and_a_later_subscribe_another_view(server: Serve
         assert scores(watch.message()) == [(ben.user_id, 50, 1), (ada.user_id, 0, 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bad", [{"mode": "dance"}, {"limit": "0"}, {"limit": "1001"}, {"window": "26"}, {"window": "x"}]
 )
@@ -370,6 +376,7 @@ def test_a_one_time_ticket_opens_one_socket(server: Server, ada: Phone) -> None:
 # --- How many ---
 
 
+@pytest.mark.slow
 def test_nobody_watches_more_often_at_once_than_the_limit_by_whatever_transport(strict_server: Server) -> None:
     ada, ben = strict_server.new_person("Ada"), strict_server.new_person("Ben")
     board = ada.new_competition()
@@ -387,6 +394,7 @@ def test_nobody_watches_more_often_at_once_than_the_limit_by_whatever_transport(
             assert other.message()["type"] == "leaderboard_update"
 
 
+@pytest.mark.slow
 def test_whoever_goes_makes_room(strict_server: Server) -> None:
     ada = strict_server.new_person("Ada")
     board = ada.new_competition()
@@ -405,6 +413,7 @@ def test_whoever_goes_makes_room(strict_server: Server) -> None:
         eventually(watches)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last_words", ['{"type": "ping"}', "nonsense", '{"type": "subscribe", "competitionId": "x"}'])
 def test_whoever_goes_before_they_are_answered_makes_room_too(strict_server: Server, last_words: str) -> None:
     ada = strict_server.new_person("Ada")

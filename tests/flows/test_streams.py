@@ -17,6 +17,8 @@ from leaderboards.tickets import ticket_for_board
 from tests.flows.servers import FRAME_WITHIN, Phone, Server
 from tests.leaderboards.histories import client
 
+pytestmark = pytest.mark.slow  # a hundred connections to real servers
+
 
 @pytest.fixture
 def ada(server: Server) -> Phone:

@@ -382,6 +382,7 @@ def test_a_worker_leaves_a_copy_that_is_there(make_board: Any) -> None:
     assert page.updated_at == "as it was"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_rebuild_needs_no_more_memory_for_more_rows(make_board: Any) -> None:
     def most_bytes(size: int) -> int:

@@ -34,7 +34,7 @@ def test_every_delta_leads_from_its_page_to_the_newer_one(pages: list[BoardPage]
 
 
 @given(deliveries())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_frames_lost_repeated_and_out_of_order_never_show_a_board_that_never_was(
     delivered: tuple[list[BoardPage], Delivery],
 ) -> None:

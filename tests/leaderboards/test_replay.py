@@ -258,7 +258,7 @@ async def elsewhere(hub: Hub) -> AsyncIterator[Hub]:
     await hub.close()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 async def test_whatever_moves_a_board_whoever_watches_ends_up_with_the_board(
     hub: Hub, elsewhere: Hub, seed: int, make_competition: Any, make_person: Any
 ) -> None:

@@ -42,7 +42,7 @@ from prizes.services.funding import confirm_funding
 from tests.conftest import MakeCompetition, MakePerson
 from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # pages of a whole panel
 
 REASON = "The minutes of Monday say so."
 STEPS = ("settle", "calculate", "fund", "distribute", "approve", "refund", "pay-organiser")
