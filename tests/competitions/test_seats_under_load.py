@@ -25,7 +25,7 @@ from leaderboards.models import Standing
 from tests.competitions.test_join import crowd
 from tests.competitions.till import Till, counts
 
-pytestmark = pytest.mark.usefixtures("till")
+pytestmark = [pytest.mark.usefixtures("till"), pytest.mark.slow]  # hundreds of threads
 
 
 def reserve(competition: Competition, user: User, now: datetime) -> Seat:

@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from config.loadtest.plan import Action, Arrival, Plan
 from config.loadtest.samples import Traffic
 from config.loadtest.target import Account
@@ -12,6 +14,8 @@ from config.loadtest.traffic import NEVER_SENT, drive
 from tests.flows.servers import free_port
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+pytestmark = pytest.mark.slow  # it takes seconds for seconds to pass
+
 ONE_CONNECTION = Plan(
     users=1, every=1.0, concurrency=1, ramp_up=0.0, duration=1.0, sockets=0, mix={Action.READS: 1, Action.SYNCS: 1}
 )
