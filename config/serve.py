@@ -1,6 +1,7 @@
 """`python -m config.serve`: the server as it runs in production and in `make run`."""
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -39,6 +40,13 @@ class Server(uvicorn.Server):
         await hub().close()
 
 
+def _leave(*_: object) -> None:
+    """uvicorn ends gracefully and then raises the signal anew. Whoever asked it to go shall hear that it went well, and
+    a thread that still waits for something keeps nobody."""
+    logging.shutdown()
+    os._exit(0)
+
+
 def main() -> None:
     # A thread that reads a board shares the interpreter with the event loop: shorter turns make shorter pauses.
     sys.setswitchinterval(0.001)
@@ -61,8 +69,7 @@ def main() -> None:
         lifespan="off",  # Django has none
         timeout_graceful_shutdown=25,
     )
-    # uvicorn ends gracefully and then raises the signal anew: whoever asked it to go shall hear that it went well.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     listening = config.bind_socket()
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)  # accepted ones inherit it
     Server(config).run(sockets=[listening])
