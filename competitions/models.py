@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from competitions import rules
+from competitions.policy import Policy, policy_of
 from competitions.rules import Kind, Metric, ScoreSource, SeatState, Status, TieRule, Visibility
 
 
@@ -71,6 +72,12 @@ class Competition(models.Model):
     )
     score_source = models.CharField(max_length=8, choices=_choices(ScoreSource), default=ScoreSource.EITHER)
     tie_rule = models.CharField(max_length=16, choices=_choices(TieRule), default=TieRule.FIRST_TO_REACH)
+    stored_policy = models.JSONField(
+        "policy",
+        default=dict,
+        blank=True,
+        help_text="What of policy.Policy is not as by default.",
+    )
 
     visibility = models.CharField(max_length=8, choices=_choices(Visibility), default=Visibility.OPEN)
     join_code = models.CharField(max_length=16, editable=False, unique=True)
@@ -121,6 +128,10 @@ class Competition(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def policy(self) -> Policy:
+        return policy_of(self.stored_policy)
 
     @property
     def prize_pool_funded(self) -> bool:

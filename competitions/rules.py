@@ -59,6 +59,16 @@ class Visibility(StrEnum):
     PRIVATE = "private"  # participants only, by join code
 
 
+class DeviceKind(StrEnum):
+    """What a tracker is worn or carried as."""
+
+    WATCH = "watch"
+    BAND = "band"
+    RING = "ring"
+    PHONE = "phone"
+    OTHER = "other"
+
+
 class WrongSpan(ValueError):
     """The dates do not make a span; ``field`` is the one to change."""
 

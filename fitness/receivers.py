@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
-from fitness.services import count_activity, forget_activity
+from fitness.services.syncing import count_activity, forget_activity
 
 
 @receiver(participants_joined)

@@ -37,6 +37,32 @@ class Source(StrEnum):
     OTHER = "other"
 
 
+class SampleType(StrEnum):
+    """What a sample measures; the metrics of the wire."""
+
+    STEPS = "steps"
+    DISTANCE = "distance"
+    CALORIES = "calories"
+    ACTIVE_MINUTES = "active_minutes"
+
+
+class Recording(StrEnum):
+    """How a sample came about."""
+
+    AUTOMATIC = "automatic"
+    ACTIVE = "active"  # the person started a workout
+    MANUAL = "manual"  # typed in
+
+
+class Channel(StrEnum):
+    """How a sample reached the server."""
+
+    PUSH = "push"
+    IMPORT = "import"
+    GOOGLE_HEALTH = "google_health"
+    GOOGLE_FIT = "google_fit"
+
+
 @dataclass(frozen=True)
 class Reading:
     """One source's totals of one person's day."""

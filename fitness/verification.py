@@ -17,7 +17,7 @@ from accounts.models import User
 from competitions.models import Competition
 from competitions.queries import participants_of
 from competitions.rules import ScoreSource, TieRule
-from fitness.queries import totals_when_closed
+from fitness.queries.activity import totals_when_closed
 from leaderboards.models import FinalStandings
 from leaderboards.queries import final_standings_history
 from leaderboards.scoring import MAX_SCORE, SCORING_VERSION, Totals, score_of

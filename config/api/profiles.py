@@ -21,7 +21,7 @@ from accounts.services import change_profile, register_person
 from config.core.api import APIView, body_of, success
 from config.core.cache import ForgettableCached
 from config.core.limits import RegisterThrottle
-from fitness.queries import totals_of
+from fitness.queries.activity import totals_of
 from fitness.signals import activity_stored
 from leaderboards.queries import competitions_won
 from leaderboards.units import totals_to_wire

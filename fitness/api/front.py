@@ -13,7 +13,7 @@ from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
 from fitness.api.sync import Rejected, read_sync, sync_answer
-from fitness.services import Batch, sync_together
+from fitness.services.syncing import Batch, sync_together
 
 
 def take_syncs(sent: Sequence[Sent]) -> list[dict[str, Any] | Exception]:

@@ -12,7 +12,7 @@ from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Forbidden, Invalid
 from config.core.metrics import RECORDS
 from fitness.rules import Reading, UnbelievableRecord, read_record
-from fitness.services import SyncResult
+from fitness.services.syncing import SyncResult
 
 MAX_RECORDS = 1000
 

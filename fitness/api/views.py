@@ -14,7 +14,6 @@ from competitions.queries import access_competition
 from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
-from fitness import queries
 from fitness.api.serializers import (
     ActivityQuery,
     Batch,
@@ -27,7 +26,8 @@ from fitness.api.serializers import (
 )
 from fitness.api.sync import read_sync, sync_answer
 from fitness.models import Activity
-from fitness.services import sync_activities
+from fitness.queries import activity as queries
+from fitness.services.syncing import sync_activities
 from leaderboards.queries import rank_of, standings_of_person
 from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire

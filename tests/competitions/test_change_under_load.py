@@ -12,7 +12,7 @@ from accounts.models import User
 from competitions.models import Competition
 from competitions.services.lifecycle import cancel_competition, change_competition
 from fitness.rules import Reading, Source
-from fitness.services import sync_activities
+from fitness.services.syncing import sync_activities
 from leaderboards.scoring import Totals
 from tests.leaderboards.test_mirror import run_together
 

@@ -21,10 +21,10 @@ from competitions.models import Competition
 from competitions.services.enrolment import join_competition
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
-from fitness import services
 from fitness.models import Activity, SupersededActivity
 from fitness.rules import Reading, Source
-from fitness.services import Batch, SyncResult, sync_activities, sync_together
+from fitness.services import syncing as services
+from fitness.services.syncing import Batch, SyncResult, sync_activities, sync_together
 from leaderboards.models import Standing
 from leaderboards.queries import board_page
 from leaderboards.scoring import Totals

@@ -25,7 +25,7 @@ from competitions.services.lifecycle import change_competition
 from config.core.json import canonical_json
 from fitness.models import Activity, SupersededActivity
 from fitness.rules import Reading, Source
-from fitness.services import sync_activities
+from fitness.services.syncing import sync_activities
 from fitness.verification import check_standings
 from leaderboards.models import FinalStandings, Standing
 from leaderboards.queries import board_page, final_standings

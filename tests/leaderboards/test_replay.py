@@ -22,7 +22,7 @@ from competitions.rules import Kind, Metric, TieRule, span_of
 from competitions.services.enrolment import AlreadyJoined, join_competition, leave_competition
 from competitions.services.lifecycle import cancel_competition, change_competition, move_status
 from fitness.rules import Reading, Source
-from fitness.services import sync_activities
+from fitness.services.syncing import sync_activities
 from leaderboards import live
 from leaderboards.hub import Hub
 from leaderboards.models import Board

@@ -18,7 +18,7 @@ from config.core.console import print_report, progress
 from config.core.errors import Refusal
 from fitness.importers.fitbit_csv import Row, WrongFile, read_rows
 from fitness.rules import Reading, UnbelievableRecord, read_record
-from fitness.services import sync_activities
+from fitness.services.syncing import sync_activities
 
 BATCH = 1000
 

@@ -14,7 +14,7 @@ from competitions.queries import held_for
 from competitions.rules import ScoreSource
 from config.core.sql import columns
 from fitness.models import Activity, SupersededActivity
-from fitness.queries import Turn, totals_in, totals_of_participants, turns_of
+from fitness.queries.activity import Turn, totals_in, totals_of_participants, turns_of
 from fitness.rules import Reading, Source
 from fitness.signals import activity_stored
 from leaderboards.scoring import Totals
