@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Hold:
-    """What of a participant's data is set aside. A sample is, when its source (by id) and type are these and it overlaps
+    """What of a participant's data is set aside. A sample is when its source (by id) and type are these and it overlaps
     ``start_at`` (included) to ``end_at`` (excluded); a day of daily records is, when its source has this name and the
     day lies in ``first_day`` to ``last_day``, both included. Either the times or the days are None. Without a type it
     is every type. ``decided``: somebody has excluded it; otherwise it waits for a decision."""
