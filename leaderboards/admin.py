@@ -1,10 +1,7 @@
-import json
-
 from django.contrib import admin
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from config.core.admin import ReadOnly
+from config.core.admin import ReadOnly, readable_document
 from leaderboards.models import Board, FinalStandings, Standing
 
 
@@ -45,4 +42,4 @@ class FinalStandingsAdmin(ReadOnly):
 
     @admin.display(description="document")
     def readable(self, standings: FinalStandings) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(json.loads(standings.document), ensure_ascii=False, indent=2))
+        return readable_document(standings.document)

@@ -13,12 +13,15 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
+from competitions.documents import fixed_rules
 from competitions.models import Competition
+from competitions.queries import rules_versions
 from competitions.rules import Status
 from competitions.services.lifecycle import move_status
+from config.core.clock import written_moment
 from config.core.errors import Conflict, Invalid
 from config.core.json import canonical_json
-from leaderboards.documents import FinalRow, moment, standings_document
+from leaderboards.documents import FinalRow, standings_document
 from leaderboards.models import FinalStandings, Standing
 from leaderboards.queries import final_standings, standings_in_board_order
 from leaderboards.ranking import ranks_of
@@ -137,7 +140,7 @@ def _freeze(
         "number": number,
         "previous": previous,
         "scoring_version": SCORING_VERSION,
-        "frozen_at": moment(now),
+        "frozen_at": written_moment(now),
         "frozen_by": str(by.id) if by else None,
         "reason": reason,
     }
@@ -158,22 +161,11 @@ def _freeze(
 
 
 def _rules(competition: Competition) -> dict[str, Any]:
-    """What decided who stands where, and what was at stake, as it was when the competition started."""
-    return {
-        "metric": competition.metric,
-        "weights": {name: str(weight) for name, weight in competition.weights.items()},
-        "score_source": competition.score_source,
-        "tie_rule": competition.tie_rule,
-        "timezone": competition.timezone,
-        "starts_at": moment(competition.start_at),
-        "ends_at": moment(competition.end_at),
-        "first_day": competition.starts_on.isoformat(),
-        "last_day": competition.last_on.isoformat(),
-        "closes_at": moment(competition.closes_at),
-        "currency": competition.currency,
-        "entry_fee_minor": competition.entry_fee_minor,
-        "prize_pool_minor": competition.prize_pool_minor,
-    }
+    """What decided who stands where, and what was at stake, as it was when the competition started; and which of its
+    frozen rules held, unless it was over before rules were frozen."""
+    version = rules_versions(competition.id).last()
+    named = {"rules_version": version.number, "rules_digest": version.digest} if version else {}
+    return fixed_rules(competition) | named
 
 
 def _final_rows(standings: Sequence[Standing], tie_rule: str) -> Iterable[FinalRow]:
