@@ -1,7 +1,8 @@
 """Whether final standings are what they should be, worked out again from what is stored.
 
 This shares nothing with `leaderboards.settling` but the scoring itself, which is what a scoring version stands for: the
-documents are read as JSON, put in order and numbered here, and the totals come out of the activity by SQL.
+documents are read as JSON, put in order and numbered here, and the totals are counted again from every reading as it
+was known when the grace ended.
 """
 
 import json
@@ -17,7 +18,7 @@ from accounts.models import User
 from competitions.models import Competition
 from competitions.queries import participants_of, rules_versions
 from competitions.rules import ScoreSource, TieRule
-from fitness.queries.activity import totals_when_closed
+from fitness.services.counting import totals_when_closed
 from leaderboards.models import FinalStandings
 from leaderboards.queries import final_standings_history
 from leaderboards.scoring import MAX_SCORE, SCORING_VERSION, Totals, score_of
@@ -72,7 +73,7 @@ class _World:
         erased = User.objects.filter(id__in=people, erased_at__isnull=False).values_list("id", flat=True)
         versions = rules_versions(competition.id).values_list("number", "document")
         rules = [(number, sha256(text.encode()).hexdigest()) for number, text in versions]
-        return cls(competition, totals_when_closed(competition.id), people, frozenset(erased), rules)
+        return cls(competition, totals_when_closed(competition), people, frozenset(erased), rules)
 
 
 def _chain_problems(snapshot: FinalStandings, place: int, before: FinalStandings | None) -> Iterator[str]:

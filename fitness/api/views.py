@@ -14,12 +14,14 @@ from competitions.queries import access_competition
 from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
+from fitness.api.parsers import LinesParser, SyncParser
 from fitness.api.serializers import (
     ActivityQuery,
     Batch,
     DashboardAnswer,
     DayAnswer,
     Record,
+    Samples,
     StatsAnswer,
     StatsQuery,
     SyncAnswer,
@@ -27,25 +29,27 @@ from fitness.api.serializers import (
 from fitness.api.sync import read_sync, sync_answer
 from fitness.models import Activity
 from fitness.queries import activity as queries
-from fitness.services.syncing import sync_activities
+from fitness.services.syncing import sync_together
 from leaderboards.queries import rank_of, standings_of_person
 from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire
 
-_SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch], resource_type_field_name=None)
+_SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], resource_type_field_name=None)
 
 
 class SyncView(APIView):
     permission_classes = [PersonOrKey]
+    parser_classes = [SyncParser, LinesParser]
     key_scope = Scope.ACTIVITY_WRITE
 
     @extend_schema(request=_SYNC_BODY, responses=SyncAnswer)
     def post(self, request: Request) -> Response:
-        """Stores activity: one record, or up to 1000. Each record answers for itself."""
+        """Stores activity: one record of a day, up to 1000, or samples. Each answers for itself."""
         now = timezone.now()
         sender = caller(request) if request.user.is_authenticated else None
-        readings, rejected = read_sync(sender, request.data, now)
-        return Response(sync_answer(sync_activities(readings=readings, now=now), rejected))
+        sync = read_sync(sender, request.data, now)
+        [result] = sync_together([sync.batch])
+        return Response(sync_answer(result, sync))
 
 
 class StatsView(APIView):
@@ -62,7 +66,7 @@ class StatsView(APIView):
             {
                 "user_id": person.id,
                 "competition_id": competition.id if competition else None,
-                **totals_to_wire(queries.sum_of(days)),
+                **totals_to_wire(queries.sum_of(day.totals for day in days)),
                 "days": [_day_answer(day) for day in days],
             }
         )
@@ -98,8 +102,8 @@ def dashboard(person: User, now: datetime) -> dict[str, Any]:
     totals = queries.totals_of(person.id)
     fortnight = queries.days_of(person.id, first=today - timedelta(days=13), last=today)
     week = [day for day in fortnight if day.day > today - timedelta(days=7)]
-    before = queries.sum_of(day for day in fortnight if day.day <= today - timedelta(days=7))
-    this_week = queries.sum_of(week)
+    before = queries.sum_of(day.totals for day in fortnight if day.day <= today - timedelta(days=7))
+    this_week = queries.sum_of(day.totals for day in week)
     standings = list(standings_of_person(person.id))
     active = [s for s in standings if s.competition.status_at(now) == Status.ACTIVE]
     return {
