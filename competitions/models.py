@@ -137,14 +137,14 @@ class Competition(models.Model):
         return policy_of(self.stored_policy)
 
     @property
-    def money_at_stake(self) -> bool:
-        return bool(self.entry_fee_minor or self.prize_pool_minor)
-
-    @property
     def day_zone(self) -> str | None:
         """Whose midnights divide the days that count; None: those of where each participant was."""
         zones = {DayBoundary.COMPETITION: self.timezone, DayBoundary.UTC: "UTC"}
         return zones.get(self.policy.day_boundary)
+
+    @property
+    def money_at_stake(self) -> bool:
+        return bool(self.entry_fee_minor or self.prize_pool_minor)
 
     @property
     def prize_pool_funded(self) -> bool:
