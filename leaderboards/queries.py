@@ -213,6 +213,28 @@ def rank_of(standing: Standing) -> int:
     return int(standing.better if shared else standing.before) + 1  # type: ignore[attr-defined]
 
 
+def standings_to_climb(user_id: UUID) -> QuerySet[Standing]:
+    """`standings_of_person`, each with what `points_to_next_rank` needs: still one statement."""
+    others = Standing.objects.filter(competition_id=OuterRef("competition_id"), on_board=True)
+    better = others.filter(score__gt=OuterRef("score")).order_by("score")
+    before = others.filter(_before(_Outer), score__gte=OuterRef("score")).order_by("score")
+    nearest = {
+        "nearest_better": Subquery(better.values("score")[:1]),
+        "nearest_before": Subquery(before.values("score")[:1]),
+    }
+    return standings_of_person(user_id).annotate(**nearest)
+
+
+def points_to_next_rank(standing: Standing) -> int | None:
+    """Of a standing out of `standings_to_climb`; None for whoever leads. An equal score gives the same number where
+    ranks are shared; elsewhere whoever had it earlier stays before."""
+    if standing.competition.tie_rule == TieRule.SHARED:
+        target = standing.nearest_better  # type: ignore[attr-defined]
+        return None if target is None else int(target) - standing.score
+    target = standing.nearest_before  # type: ignore[attr-defined]
+    return None if target is None else int(target) + 1 - standing.score
+
+
 def competitions_won(user_id: UUID, now: datetime) -> int:
     """Completed competitions in which the person came first, with a score above zero."""
     completed = Competition.objects.all().with_status(Status.COMPLETED, now)
