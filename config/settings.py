@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import django_stubs_ext
 
+from competitions.policy import OnHit
 from competitions.rules import Kind, Status
 from config import devservices
 from config.core import environment
@@ -29,6 +30,7 @@ SOCKETS_PER_ADDRESS = ENV.SOCKETS_PER_ADDRESS
 OPERATIONS_NETWORKS = ENV.OPERATIONS_NETWORKS
 COMPETITIONS_BY_STAFF_ONLY = ENV.COMPETITIONS_BY_STAFF_ONLY
 MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
+OWNER_ONLY_SOURCES = frozenset({"strava"})
 SEAT_CHECKOUT = "prizes.checkout.EntryFees"  # who takes entry fees: competitions.checkout.Checkout, from above it
 DATABASE_URL = ENV.DATABASE_URL or devservices.database_url(DATA_DIR)
 REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)
@@ -232,7 +234,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     # Transactions have a status and a type too, so these two are named after what they are of.
-    "ENUM_NAME_OVERRIDES": {"CompetitionStatusEnum": list(Status), "CompetitionTypeEnum": list(Kind)},
+    "ENUM_NAME_OVERRIDES": {
+        "CompetitionStatusEnum": list(Status),
+        "CompetitionTypeEnum": list(Kind),
+        "OnHitEnum": list(OnHit),
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.core.schema.without_trailing_slashes",

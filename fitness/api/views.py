@@ -15,6 +15,7 @@ from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
 from fitness.api.insights import habits_answer, insights_answer
+from fitness.api.parsers import LinesParser, SyncParser
 from fitness.api.serializers import (
     ActivityQuery,
     Batch,
@@ -23,6 +24,7 @@ from fitness.api.serializers import (
     InsightsAnswer,
     InsightsQuery,
     Record,
+    Samples,
     StatsAnswer,
     StatsQuery,
     SyncAnswer,
@@ -33,25 +35,27 @@ from fitness.models import Activity
 from fitness.queries import activity as queries
 from fitness.queries.insights import insights_of, steps_by_day
 from fitness.rules import FIRST_DAY
-from fitness.services.syncing import sync_activities
+from fitness.services.syncing import sync_together
 from leaderboards.queries import rank_of, standings_of_person
 from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire
 
-_SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch], resource_type_field_name=None)
+_SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], resource_type_field_name=None)
 
 
 class SyncView(APIView):
     permission_classes = [PersonOrKey]
+    parser_classes = [SyncParser, LinesParser]
     key_scope = Scope.ACTIVITY_WRITE
 
     @extend_schema(request=_SYNC_BODY, responses=SyncAnswer)
     def post(self, request: Request) -> Response:
-        """Stores activity: one record, or up to 1000. Each record answers for itself."""
+        """Stores activity: one record of a day, up to 1000, or samples. Each answers for itself."""
         now = timezone.now()
         sender = caller(request) if request.user.is_authenticated else None
-        readings, rejected = read_sync(sender, request.data, now)
-        return Response(sync_answer(sync_activities(readings=readings, now=now), rejected))
+        sync = read_sync(sender, request.data, now)
+        [result] = sync_together([sync.batch])
+        return Response(sync_answer(result, sync))
 
 
 class StatsView(APIView):
@@ -68,7 +72,7 @@ class StatsView(APIView):
             {
                 "user_id": person.id,
                 "competition_id": competition.id if competition else None,
-                **totals_to_wire(queries.sum_of(days)),
+                **totals_to_wire(queries.sum_of(day.totals for day in days)),
                 "days": [_day_answer(day) for day in days],
             }
         )
@@ -117,8 +121,8 @@ def dashboard(person: User, now: datetime) -> dict[str, Any]:
     history = queries.days_of(person.id, first=FIRST_DAY, last=today)
     fortnight = [day for day in history if day.day > today - timedelta(days=14)]
     week = [day for day in fortnight if day.day > today - timedelta(days=7)]
-    before = queries.sum_of(day for day in fortnight if day.day <= today - timedelta(days=7))
-    this_week = queries.sum_of(week)
+    before = queries.sum_of(day.totals for day in fortnight if day.day <= today - timedelta(days=7))
+    this_week = queries.sum_of(day.totals for day in week)
     standings = list(standings_of_person(person.id))
     active = [s for s in standings if s.competition.status_at(now) == Status.ACTIVE]
     return {

@@ -1,6 +1,6 @@
 """What a person is shown of their own activity, and cheap marks that move with it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -9,12 +9,10 @@ from uuid import UUID
 from django.db import connection
 
 from competitions.models import Competition
-from config.core.clock import day_in
+from config.core.clock import EARLIEST_ZONE, day_in
 from fitness.insights import DEFAULT_GOAL, Streaks, streaks_of
-from fitness.queries.activity import days_of, sum_of
+from fitness.queries.activity import Day, days_of_people, sum_of
 from fitness.queries.insights import steps_by_day
-from fitness.rules import FIRST_DAY
-from leaderboards.models import Standing
 from leaderboards.queries import rank_of, standings_of_people
 from leaderboards.scoring import Totals
 
@@ -23,15 +21,15 @@ DAYS_SHOWN = 31
 
 _MARKS = """
     SELECT person.id, person.timezone,
-           (SELECT max(synced_at) FROM fitness_activity WHERE user_id = person.id),
+           greatest((SELECT max(synced_at) FROM fitness_activity WHERE user_id = person.id),
+                    (SELECT max(synced_at) FROM fitness_datasource WHERE user_id = person.id)),
            (SELECT coalesce(sum(version), 0)::bigint FROM leaderboards_standing WHERE user_id = person.id)
       FROM accounts_user person WHERE person.id = ANY(%s) AND person.is_active
 """
 
 
 class Mark(NamedTuple):
-    """Differs as soon as a record of the person's was stored, or one of their standings moved. A change of samples that
-    moves no standing is not in it."""
+    """Differs as soon as something of the person's was stored later than all before, or a standing of theirs moved."""
 
     zone: str
     synced_at: datetime | None
@@ -65,29 +63,28 @@ def marks_of(user_ids: Iterable[UUID]) -> dict[UUID, Mark]:
 
 
 def pictures_of(user_ids: Collection[UUID], now: datetime) -> dict[UUID, Picture]:
-    """Of those who are active. The marks are read first, so a change meanwhile makes them differ from the next."""
+    """Of those who are active: three statements, however many they are. The marks are read first, so a change meanwhile
+    makes them differ from the next."""
     marks = marks_of(user_ids)
+    days = days_of_people(marks, last=day_in(EARLIEST_ZONE, now))
     places: dict[UUID, dict[UUID, Place]] = {}
-    for standing in _open_standings(marks, now):
-        places.setdefault(standing.user_id, {})[standing.competition_id] = Place(standing.score, rank_of(standing))
-    return {user_id: _picture(user_id, mark, places.get(user_id, {}), now) for user_id, mark in marks.items()}
-
-
-def _open_standings(user_ids: Collection[UUID], now: datetime) -> Iterable[Standing]:
     moving = Competition.objects.all().accepting(now).filter(start_at__lte=now)
-    return standings_of_people(user_ids).filter(competition__in=moving)
+    for standing in standings_of_people(marks.keys()).filter(competition__in=moving):
+        places.setdefault(standing.user_id, {})[standing.competition_id] = Place(standing.score, rank_of(standing))
+    return {
+        user_id: _picture(mark, days.get(user_id, []), places.get(user_id, {}), now) for user_id, mark in marks.items()
+    }
 
 
-def _picture(user_id: UUID, mark: Mark, places: Mapping[UUID, Place], now: datetime) -> Picture:
+def _picture(mark: Mark, history: Sequence[Day], places: Mapping[UUID, Place], now: datetime) -> Picture:
     today = day_in(mark.zone or "UTC", now)
     first_day = today - timedelta(days=DAYS_SHOWN - 1)
-    history = days_of(user_id, first=FIRST_DAY, last=today + timedelta(days=1))  # begun somewhere, if not here
     return Picture(
         mark=mark,
         read_at=now,
         first_day=first_day,
         days={day.day: day.totals for day in history if day.day >= first_day},
-        totals=sum_of(history),
+        totals=sum_of(day.totals for day in history),
         places=places,
         streaks=streaks_of(steps_by_day(history), goal=DEFAULT_GOAL, today=today),
     )

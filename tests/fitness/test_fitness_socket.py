@@ -302,12 +302,31 @@ async def test_a_sync_whose_announcement_is_lost_is_told_by_the_next_check(
         assert (await socket.update())["totals"]["steps"] == 77
 
 
+async def test_samples_and_their_deletion_are_told_like_records(
+    person: User, signed_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "CHECK_INTERVAL", 0.05)
+    start = datetime.now(UTC) - timedelta(days=2)
+    walk = {
+        "id": "walk", "type": "steps", "start": start.isoformat(), "end": (start + timedelta(minutes=9)).isoformat(),
+        "value": 900, "unit": "count", "source": {"app": "apple_health", "device": "Watch", "kind": "watch"},
+        "recording": "automatic", "zone": "UTC",
+    }  # fmt: skip
+    client = signed_in(person)
+    async with follow(person) as socket:
+        for change, steps in (({"samples": [walk]}, 900), ({"deleted": ["walk"]}, 0)):
+            redis_client().flushdb()  # and with it every announcement
+            assert (await in_thread(client.post, "/api/v1/fitness/sync", change)).status_code == 200
+            data = await socket.update()
+            assert (data["totals"]["steps"], [day["steps"] for day in data["days"]]) == (steps, [steps])
+
+
 async def test_what_no_mark_shows_is_found_by_looking_again(person: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "CHECK_INTERVAL", 0.05)
     monkeypatch.setattr(following, "LOOK_AGAIN", timedelta())
     await sync(person, 77)
     async with follow(person) as socket:
-        await in_thread(person.activities.update, steps=70)
+        await in_thread(person.counted_days.update, steps=70)
         assert (await socket.update())["totals"]["steps"] == 70
 
 
@@ -332,8 +351,12 @@ async def test_a_sync_is_stored_while_the_channel_layer_is_out(person: User, set
     assert await in_thread(person.activities.get, steps=5)
 
 
-def test_the_check_is_one_statement_however_many_are_here(make_person: Callable[..., User]) -> None:
+def test_a_check_is_one_statement_and_a_reading_three_however_many_are_here(make_person: Callable[..., User]) -> None:
     people = [make_person() for _ in range(5)]
+    ids = {person.id for person in people}
     with CaptureQueriesContext(connection) as captured:
-        assert marks_of([person.id for person in people]).keys() == {person.id for person in people}
+        assert marks_of(ids).keys() == ids
     assert len(captured) == 1
+    with CaptureQueriesContext(connection) as captured:
+        assert pictures_of(ids, datetime.now(UTC)).keys() == ids
+    assert len(captured) == 3
