@@ -278,6 +278,7 @@ class TestBodies:
             ("recording", "dreamt"),
             ("zone", "Europe/Atlantis"),
             ("zone", "+15:00"),
+            ("zone", "-13:00"),
             ("zone", 7),
         ],
     )
