@@ -53,6 +53,10 @@ def walk(chance: random.Random, id_: str, version: int) -> SampleReading:
     )
 
 
+def to_rules(stored_policy: dict[str, Any], _: Competition) -> tuple[dict[str, Any], None]:
+    return {"stored_policy": stored_policy}, None
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
@@ -95,11 +99,11 @@ def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
 
     def change_rules() -> None:
         for policy in RULES:
+            stored_policy = policy_to_store(policy)
             for board in boards:
-                fields = {"stored_policy": policy_to_store(policy)}
                 change_competition(
                     competition_id=board.id,
-                    merge=lambda _, f=fields: (f, None),
+                    merge=partial(to_rules, stored_policy),
                     by=staff,
                     reason="So.",
                     now=datetime.now(UTC),
