@@ -11,6 +11,7 @@ from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
 from fitness.services.counting import count_activity
+from fitness.services.decisions import forget_flags
 from fitness.services.syncing import forget_activity
 
 
@@ -27,3 +28,4 @@ def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None
 @receiver(person_erased)
 def forget(user_id: UUID, **_: Any) -> None:
     forget_activity(user_id=user_id)
+    forget_flags(user_id=user_id)

@@ -14,6 +14,7 @@ from django.db import transaction
 
 from accounts.models import User
 from competitions.models import Competition
+from competitions.queries import participants_of
 from competitions.rules import Status
 from competitions.services.lifecycle import move_status
 from config.core.errors import Conflict, Invalid
@@ -193,5 +194,7 @@ def _final_rows(standings: Sequence[Standing], tie_rule: str) -> Iterable[FinalR
 
 
 def _disqualified(competition_id: UUID) -> dict[UUID, str]:
-    disqualified = Standing.objects.filter(competition_id=competition_id).exclude(disqualified_reason="")
+    here = participants_of(competition_id).values("user_id")  # whoever was disqualified may have left before the end
+    disqualified = Standing.objects.filter(competition_id=competition_id, user_id__in=here)
+    disqualified = disqualified.exclude(disqualified_reason="")
     return dict(disqualified.order_by("user_id").values_list("user_id", "disqualified_reason"))
