@@ -1,9 +1,14 @@
 from django.urls import re_path
 
+from fitness.api.flags import AppealView, DecisionView, FlagsView, FlagView
 from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
 
 urlpatterns = [
     re_path(r"^fitness/sync/?$", SyncView.as_view()),
+    re_path(r"^fitness/flags/?$", FlagsView.as_view()),
+    re_path(r"^fitness/flags/(?P<flag_id>[^/]+)/?$", FlagView.as_view()),
+    re_path(r"^fitness/flags/(?P<flag_id>[^/]+)/appeal/?$", AppealView.as_view()),
+    re_path(r"^fitness/flags/(?P<flag_id>[^/]+)/decide/?$", DecisionView.as_view()),
     re_path(r"^fitness/stats/(?P<user_id>[^/]+)/?$", StatsView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/activity/?$", ActivityView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/dashboard/?$", DashboardView.as_view()),

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("competitions", "0005_policy"),
         ("fitness", "0004_samples"),
+        ("leaderboards", "0002_final_standings"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
