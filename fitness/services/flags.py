@@ -67,7 +67,10 @@ class _Suspect:
 def open_flags(
     *, changes: Sequence[Change], competitions: Mapping[UUID, Sequence[Competition]], now: datetime
 ) -> set[UUID]:
-    policies = {c.id: c.policy for theirs in competitions.values() for c in theirs}
+    """As above. The number of statements does not depend on how many people and samples there are, and where nothing
+    is out of the ordinary there is none."""
+    involved = {c.id: c for change in changes for c in competitions.get(change.user_id, ())}
+    policies = {competition_id: competition.policy for competition_id, competition in involved.items()}
     suspects = [
         _suspect(change, theirs, policies) for change in changes if (theirs := competitions.get(change.user_id))
     ]
@@ -81,7 +84,8 @@ def open_flags(
     found += _found_typed_in(suspects, now)
     if not found:
         return set()
-    return _write_down(_by_flag(found, competitions, policies), now)
+    evidence = _by_flag(found, competitions, policies)
+    return _write_down(evidence, involved, now) if evidence else set()
 
 
 def _suspect(change: Change, competitions: Sequence[Competition], policies: Mapping[UUID, Policy]) -> _Suspect:
@@ -182,7 +186,9 @@ def _evidence(hit: Hit, *, held: bool) -> FlagEvidence:
     )
 
 
-def _write_down(evidence: Mapping[Key, Sequence[FlagEvidence]], now: datetime) -> set[UUID]:
+def _write_down(
+    evidence: Mapping[Key, Sequence[FlagEvidence]], competitions: Mapping[UUID, Competition], now: datetime
+) -> set[UUID]:
     """Opens the flags that are not there and adds to those that are what says more than is known. Says of whom."""
     known = {_key(flag): flag for flag in _known_flags(evidence)}
     opened = {key: _flag(key, now) for key in evidence if key not in known}
@@ -192,7 +198,7 @@ def _write_down(evidence: Mapping[Key, Sequence[FlagEvidence]], now: datetime) -
         known_pieces = flag.evidence.all() if key in known else ()
         new = [piece for piece in pieces if not any(_says_as_much(old, piece) for old in known_pieces)]
         for piece in new:
-            piece.flag, piece.found_at = flag, _after(now, flag.decided_at)
+            piece.flag, piece.found_at = flag, _found_at(flag, competitions[flag.competition_id], now)
             flag.held = flag.held or piece.held
         if new:
             added += new
@@ -236,10 +242,12 @@ def _says_as_much(old: FlagEvidence, new: FlagEvidence) -> bool:
     return covered and bool(new.numbers["seen"] <= old.numbers["seen"] * _TOLD_AGAIN)
 
 
-def _about(piece: FlagEvidence) -> tuple[int | None, str, str, UUID | None]:
-    return piece.source_id, piece.source_name, piece.type, piece.other_user_id
+def _about(piece: FlagEvidence) -> tuple[int | None, str, str, UUID | None, str]:
+    return piece.source_id, piece.source_name, piece.type, piece.other_user_id, piece.numbers["unit"]
 
 
-def _after(now: datetime, decided_at: datetime | None) -> datetime:
-    """When it was found, by the order in which the person was locked: whoever decided before has not seen it."""
-    return max(now, decided_at + _TICK) if decided_at else now
+def _found_at(flag: Flag, competition: Competition, now: datetime) -> datetime:
+    """By the order in which the person was locked: whoever decided before has not seen it. And while the competition
+    still takes data, as it does, even if others in the same transaction arrived after that."""
+    unseen = max(now, flag.decided_at + _TICK) if flag.decided_at else now
+    return min(unseen, competition.closes_at - _TICK)
