@@ -45,8 +45,10 @@ def checks(*samples: StoredSample) -> list[str]:
     return [hit.check for hit in sample_hits(samples, NOW)]
 
 
-DISTANCE, ACTIVE = {"type": SampleType.DISTANCE}, {"type": SampleType.ACTIVE_MINUTES}
-WORKOUT, TYPED_IN = {"recording": Recording.ACTIVE}, {"recording": Recording.MANUAL}
+DISTANCE: dict[str, Any] = {"type": SampleType.DISTANCE}
+ACTIVE: dict[str, Any] = {"type": SampleType.ACTIVE_MINUTES}
+WORKOUT: dict[str, Any] = {"recording": Recording.ACTIVE}
+TYPED_IN: dict[str, Any] = {"recording": Recording.MANUAL}
 
 
 @pytest.mark.parametrize(
