@@ -18,7 +18,7 @@ An outlier is found by the modified z-score, 0.6745 · (x − median) / MAD (Igl
 Outliers, 1993), which they call remarkable from 3.5 on.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -48,6 +48,8 @@ MANUAL_DAYS = 7
 
 WITNESSES = 5
 """So many samples that bear witness two accounts must share. Any one of them may be alike by chance."""
+SHARED_PART = 4
+"""Accounts that share less than such a part of what came now are alike by chance: many devices measure by the clock."""
 
 HISTORY_DAYS, LEAST_HISTORY = 28, 7
 REMARKABLE_SCORE = 6
@@ -196,7 +198,8 @@ class DayAmount(NamedTuple):
 # --- What samples show by themselves ---
 
 
-class _Rate(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Rate:
     check: Check
     per_second: float  # in base units
     unit: str
@@ -389,29 +392,19 @@ def bears_witness(sample: StoredSample) -> bool:
     return sample.amount >= 100 and sample.amount % 8 == 5
 
 
-def shared_hits(shared: Iterable[tuple[UUID, StoredSample]]) -> list[Hit]:
-    """``shared``: samples of one person that bear witness, each beside the other account that has the same type, times
-    and amount."""
-    by_other: dict[UUID, list[StoredSample]] = {}
-    for other_user_id, sample in shared:
-        by_other.setdefault(other_user_id, []).append(sample)
-    return [
-        hit
-        for other_user_id, samples in by_other.items()
-        if len(samples) >= WITNESSES
-        for hit in _shared_with(other_user_id, samples)
-    ]
-
-
-def _shared_with(other_user_id: UUID, samples: Sequence[StoredSample]) -> Iterator[Hit]:
-    """One for each source and metric on each day: of what lies between the witnesses, most is shared as well."""
+def shared_hits(other_user_id: UUID, samples: Sequence[StoredSample]) -> list[Hit]:
+    """``samples``: of one person, all bearing witness, that another account has with the same type, times and amount.
+    One hit for each source and metric on each day: of what lies between the witnesses, most is shared as well."""
+    seen = len(samples)
+    if seen < WITNESSES:
+        return []
     text = (
-        f"{len(samples)} of the samples that were compared are the same as another account's, to the moment and the "
-        "last unit."
+        f"{seen} of the samples that were compared are the same as another account's, to the moment and the last unit."
     )
-    seen, limit = len(samples), WITNESSES
-    for together in _by_source_and_day(samples):
-        yield _hit_of(Check.SHARED_SAMPLES, text, seen, limit, "shared samples", together, other_user_id)
+    return [
+        _hit_of(Check.SHARED_SAMPLES, text, seen, WITNESSES, "shared samples", together, other_user_id)
+        for together in _by_source_and_day(samples)
+    ]
 
 
 def _by_source_and_day(samples: Iterable[StoredSample]) -> list[list[StoredSample]]:

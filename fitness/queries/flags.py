@@ -16,6 +16,8 @@ from fitness.plausibility import (
     HISTORY_DAYS,
     MANUAL_SPAN,
     MEASURES,
+    SHARED_PART,
+    WITNESSES,
     DayAmount,
     Hold,
     StoredSample,
@@ -42,23 +44,32 @@ _WITNESS = "{0}.superseded_at IS NULL AND {0}.amount >= 100 AND {0}.amount %% 8 
 _SAME = f"""other.start_at = mine.start_at AND other.amount = mine.amount AND other.type = mine.type
        AND other.end_at = mine.end_at AND {_WITNESS.format("other")}"""
 _ALIKE = f"""
-    SELECT mine.user_id, other.user_id
-      FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
-           AS mine (user_id, type, start_at, end_at, amount)
+    SELECT mine.user_id, other.user_id, array_agg(DISTINCT mine.place)
+      FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
+           WITH ORDINALITY AS mine (user_id, least, type, start_at, end_at, amount, place)
       JOIN fitness_sample other ON other.user_id <> mine.user_id AND {_SAME}
-     GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT {{most}}
+     GROUP BY mine.user_id, other.user_id, mine.least HAVING count(DISTINCT mine.place) >= mine.least
+     ORDER BY count(*) DESC LIMIT {{most}}
 """  # noqa: S608 - constants
 _SHARED = f"""
-    SELECT DISTINCT mine.user_id, pair.other_id, mine.id, mine.source_id, mine.type, mine.start_at, mine.end_at,
-           mine.amount, mine.recording
-      FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[]) AS pair (user_id, other_id, since)
-      JOIN fitness_sample mine ON mine.user_id = pair.user_id AND mine.start_at >= pair.since
-       AND {_WITNESS.format("mine")}
-      JOIN fitness_sample other ON other.user_id = pair.other_id AND {_SAME}
+    WITH pair AS (
+         SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[]) AS pair (user_id, other_id, until)
+    ), mine AS MATERIALIZED (
+         SELECT latest.*
+           FROM (SELECT user_id, max(until) AS until FROM pair GROUP BY user_id) looking
+           CROSS JOIN LATERAL (
+                SELECT * FROM fitness_sample s
+                 WHERE s.user_id = looking.user_id AND s.start_at <= looking.until AND {_WITNESS.format("s")}
+                 ORDER BY s.start_at DESC LIMIT {{latest}}) latest)
+    SELECT mine.user_id, pair.other_id, mine.id, mine.source_id, mine.type, mine.start_at, mine.end_at, mine.amount,
+           mine.recording
+      FROM pair
+      JOIN mine USING (user_id)
+     WHERE EXISTS (SELECT FROM fitness_sample other WHERE other.user_id = pair.other_id AND {_SAME} OFFSET 0)
      ORDER BY mine.start_at
 """  # noqa: S608
 _MOST_ALIKE = 50
-_SHARED_SPAN = timedelta(days=28)
+_LATEST = 8 * WITNESSES
 _TYPED_IN = """
     SELECT user_id, id, source_id, type, start_at, end_at, amount, recording
       FROM fitness_sample
@@ -144,24 +155,24 @@ def access_flag(viewer: User, flag_id: UUID) -> Flag:
     return found
 
 
-def alike(witnesses: Mapping[UUID, Sequence[StoredSample]]) -> dict[tuple[UUID, UUID], datetime]:
-    """Which other accounts have any of these samples, by person and other, those with the most first and no more than
-    are worth a second look; with the start of the first that might be theirs too."""
+def alike(witnesses: Mapping[UUID, Sequence[StoredSample]]) -> dict[tuple[UUID, UUID], list[StoredSample]]:
+    """Which of these samples another account has as well, by person and other: where that is no small part of them, and
+    no more than are worth a second look."""
+    named = [(user_id, sample) for user_id, samples in witnesses.items() for sample in samples]
     rows = [
-        (user_id, sample.type, sample.start_at, sample.end_at, sample.amount)
-        for user_id, samples in witnesses.items()
-        for sample in samples
+        (user_id, -(-len(witnesses[user_id]) // SHARED_PART), x.type, x.start_at, x.end_at, x.amount)
+        for user_id, x in named
     ]
-    since = {user_id: min(sample.start_at for sample in samples) for user_id, samples in witnesses.items()}
-    found = _rows(_ALIKE.format(most=_MOST_ALIKE), columns(rows, 5))
-    return {(user_id, other_id): since[user_id] - _SHARED_SPAN for user_id, other_id in found}
+    found = _rows(_ALIKE.format(most=_MOST_ALIKE), columns(rows, 6))
+    return {(user_id, other_id): [named[place - 1][1] for place in places] for user_id, other_id, places in found}
 
 
-def shared_by(pairs: Mapping[tuple[UUID, UUID], datetime]) -> dict[UUID, list[tuple[UUID, StoredSample]]]:
-    """All witnesses that each of these people shares with the other since then, as they are with the former."""
-    shared: dict[UUID, list[tuple[UUID, StoredSample]]] = {}
-    for user_id, other_id, *sample in _rows(_SHARED, columns([(*pair, since) for pair, since in pairs.items()], 3)):
-        shared.setdefault(user_id, []).append((other_id, _sample(sample)))
+def shared_before(pairs: Mapping[tuple[UUID, UUID], datetime]) -> dict[tuple[UUID, UUID], list[StoredSample]]:
+    """The witnesses of each person that the other account has as well, among the latest that began until then."""
+    rows = _rows(_SHARED.format(latest=_LATEST), columns([(*pair, until) for pair, until in pairs.items()], 3))
+    shared: dict[tuple[UUID, UUID], list[StoredSample]] = {pair: [] for pair in pairs}
+    for user_id, other_id, *sample in rows:
+        shared[user_id, other_id].append(_sample(sample))
     return shared
 
 

@@ -24,6 +24,7 @@ from competitions.models import Competition
 from competitions.policy import Check, OnHit, Policy
 from fitness.models import Flag, FlagEvent, FlagEventKind, FlagEvidence
 from fitness.plausibility import (
+    WITNESSES,
     Change,
     DayAmount,
     DayTotal,
@@ -42,7 +43,7 @@ from fitness.plausibility import (
     sample_hits,
     shared_hits,
 )
-from fitness.queries.flags import alike, histories_before, shared_by, sums_of, typed_in
+from fitness.queries.flags import alike, histories_before, shared_before, sums_of, typed_in
 from fitness.rules import Recording
 
 Key = tuple[UUID, UUID, str, date]
@@ -121,11 +122,13 @@ def _outliers(amounts: Sequence[tuple[UUID, DayAmount]]) -> list[tuple[UUID, Hit
 
 
 def _found_shared(suspects: Iterable[_Suspect]) -> list[tuple[UUID, Hit]]:
+    """Where too few came now to tell, what came before is asked for."""
     comparing = [s for s in suspects if Check.SHARED_SAMPLES in s.checks]
     witnesses = {s.user_id: theirs for s in comparing if (theirs := [x for x in s.samples if bears_witness(x)])}
     pairs = alike(witnesses) if witnesses else {}
-    shared = shared_by(pairs) if pairs else {}
-    return [(user_id, hit) for user_id, theirs in shared.items() for hit in shared_hits(theirs)]
+    unsure = {pair: max(x.start_at for x in shared) for pair, shared in pairs.items() if len(shared) < WITNESSES}
+    shared = pairs | (shared_before(unsure) if unsure else {})
+    return [(pair[0], hit) for pair, samples in shared.items() for hit in shared_hits(pair[1], samples)]
 
 
 def _found_typed_in(suspects: Iterable[_Suspect], now: datetime) -> list[tuple[UUID, Hit]]:

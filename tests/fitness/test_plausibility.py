@@ -214,17 +214,17 @@ def test_one_in_eight_of_the_others_does() -> None:
 
 
 def test_five_shared_samples_are_no_chance_and_four_may_be() -> None:
-    first, second = UUID(int=1), UUID(int=2)
+    other = UUID(int=1)
     mine = [sample(101 + 8 * place, after=60 * place) for place in range(5)]
-    assert shared_hits([(first, one) for one in mine[:4]] + [(second, one) for one in mine[:3]]) == []
-    [hit] = shared_hits([(first, one) for one in mine])
-    assert (hit.check, hit.seen, hit.limit, hit.other_user_id) == (Check.SHARED_SAMPLES, 5, 5, first)
+    assert shared_hits(other, mine[:4]) == []
+    [hit] = shared_hits(other, mine)
+    assert (hit.check, hit.seen, hit.limit, hit.other_user_id) == (Check.SHARED_SAMPLES, 5, 5, other)
     assert (hit.start_at, hit.end_at) == (MORNING, MORNING + timedelta(minutes=5))
 
 
 def test_shared_samples_are_told_by_source_metric_and_day() -> None:
     mine = [sample(101, after=3600 * 8 * place) for place in range(5)] + [sample(101, **DISTANCE)]
-    hits = shared_hits([(UUID(int=1), one) for one in mine])
+    hits = shared_hits(UUID(int=1), mine)
     assert sorted((hit.type or "", hit.start_at) for hit in hits) == [
         ("distance", MORNING),
         ("steps", MORNING),
