@@ -127,11 +127,13 @@ class DayTotal(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """What of one person is new, or other than it was: samples that stand now, and days of daily records."""
+    """What of one person is new, or other than it was: samples that stand now, and days of daily records. ``at_once``:
+    it came together."""
 
     user_id: UUID
     samples: Sequence[StoredSample] = ()
     days: Sequence[DayTotal] = ()
+    at_once: bool = True
 
 
 @dataclass(frozen=True)

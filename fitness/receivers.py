@@ -1,4 +1,4 @@
-"""Joining and new rules count the activity that is there already, erasing removes it; one line each."""
+"""Joining and new rules count the activity that is there already, erasing removes it; a line or two each."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,11 +12,13 @@ from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
 from fitness.services.counting import count_activity
 from fitness.services.decisions import forget_flags
+from fitness.services.flags import check_newcomers
 from fitness.services.syncing import forget_activity
 
 
 @receiver(participants_joined)
 def count_what_is_there(competition: Competition, user_ids: Sequence[UUID], joined_at: datetime, **_: Any) -> None:
+    check_newcomers(competition=competition, user_ids=user_ids, now=joined_at)
     count_activity(competitions=[competition], user_ids=user_ids, now=joined_at)
 
 

@@ -9,20 +9,24 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import User
+from competitions.models import Competition
 from config.core.errors import Forbidden, NotFound
 from config.core.sql import columns
-from fitness.models import Flag
+from fitness.models import Activity, Flag, Sample
 from fitness.plausibility import (
     HISTORY_DAYS,
     MANUAL_SPAN,
     MEASURES,
     SHARED_PART,
     WITNESSES,
+    Change,
     DayAmount,
+    DayTotal,
     Hold,
     StoredSample,
 )
-from fitness.rules import Recording, SampleType
+from fitness.rules import Recording, SampleType, Source
+from fitness.samples import LONGEST
 
 DECIDE = "fitness.decide_flag"
 
@@ -153,6 +157,20 @@ def access_flag(viewer: User, flag_id: UUID) -> Flag:
     if found is None:
         raise NotFound("There is no such flag.")
     return found
+
+
+def sent_before(competition: Competition, user_ids: Collection[UUID]) -> list[Change]:
+    """What these people have in the competition's days: two statements."""
+    samples: dict[UUID, list[StoredSample]] = {}
+    standing = Sample.objects.filter(user_id__in=user_ids, superseded_at=None)
+    inside = standing.filter(start_at__gt=competition.start_at - LONGEST, start_at__lt=competition.end_at)
+    for user_id, *sample in inside.order_by("start_at").values_list("user_id", *StoredSample._fields):
+        samples.setdefault(user_id, []).append(_sample(sample))
+    days: dict[UUID, list[DayTotal]] = {}
+    for one in Activity.objects.filter(user_id__in=user_ids, day__range=(competition.starts_on, competition.last_on)):
+        days.setdefault(one.user_id, []).append(DayTotal(Source(one.source), one.day, one.totals))
+    people = samples.keys() | days.keys()
+    return [Change(u, samples.get(u, ()), days.get(u, ()), at_once=False) for u in sorted(people)]
 
 
 def alike(witnesses: Mapping[UUID, Sequence[StoredSample]]) -> dict[tuple[UUID, UUID], list[StoredSample]]:

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from competitions.models import Competition
 from competitions.policy import Check, OnHit, Policy
+from competitions.rules import ScoreSource
 from fitness.models import Flag, FlagEvent, FlagEventKind, FlagEvidence
 from fitness.plausibility import (
     WITNESSES,
@@ -43,7 +44,7 @@ from fitness.plausibility import (
     sample_hits,
     shared_hits,
 )
-from fitness.queries.flags import alike, histories_before, shared_before, sums_of, typed_in
+from fitness.queries.flags import alike, histories_before, sent_before, shared_before, sums_of, typed_in
 from fitness.rules import Recording
 
 Key = tuple[UUID, UUID, str, date]
@@ -51,6 +52,8 @@ Key = tuple[UUID, UUID, str, date]
 
 _TOLD_AGAIN = 1.25
 """What was seen before is worth another word when it has grown so much."""
+_AT_ONCE = 200
+"""People whose whole competition is held in memory."""
 _ONE_DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
 
@@ -62,7 +65,12 @@ class _Suspect:
     user_id: UUID
     samples: Sequence[StoredSample]
     days: Sequence[DayTotal]
+    at_once: bool
     checks: frozenset[Check]
+
+    @property
+    def days_at_once(self) -> Sequence[DayTotal]:
+        return self.days if self.at_once else ()
 
 
 def open_flags(
@@ -78,7 +86,7 @@ def open_flags(
     found = [
         (suspect.user_id, hit)
         for suspect in suspects
-        for hit in chain(sample_hits(suspect.samples, now), manual_day_hits(suspect.days))
+        for hit in chain(sample_hits(suspect.samples, now), manual_day_hits(suspect.days_at_once))
     ]
     found += _found_in_days(suspects)
     found += _found_shared(suspects)
@@ -87,6 +95,17 @@ def open_flags(
         return set()
     evidence = _by_flag(found, competitions, policies)
     return _write_down(evidence, involved, now) if evidence else set()
+
+
+def check_newcomers(*, competition: Competition, user_ids: Sequence[UUID], now: datetime) -> None:
+    """The same for what people had sent before they joined. Inside a transaction, with the people locked, before it is
+    counted."""
+    if competition.score_source == ScoreSource.REPORTED or now < competition.start_at:
+        return
+    for first in range(0, len(user_ids), _AT_ONCE):
+        some = user_ids[first : first + _AT_ONCE]
+        changes = sent_before(competition, some)
+        open_flags(changes=changes, competitions={user_id: [competition] for user_id in some}, now=now)
 
 
 def _suspect(change: Change, competitions: Sequence[Competition], policies: Mapping[UUID, Policy]) -> _Suspect:
@@ -98,6 +117,7 @@ def _suspect(change: Change, competitions: Sequence[Competition], policies: Mapp
         change.user_id,
         [sample for sample in change.samples if sample.start_at < end_at and sample.end_at > start_at],
         [day for day in change.days if first <= day.day <= last],
+        change.at_once,
         frozenset(made),
     )
 

@@ -286,6 +286,20 @@ def test_the_day_is_the_competitions_own(
     assert days == {auckland.id: yesterday.date() + timedelta(days=1), utc.id: yesterday.date()}
 
 
+def test_what_was_sent_before_joining_is_looked_at_when_they_join(
+    person: User, make_competition: Any, join: Any, yesterday: datetime, now: datetime
+) -> None:
+    manual = [Reading(person.id, Source.MANUAL, yesterday.date() - timedelta(days=ago), Totals(1)) for ago in range(9)]
+    for day in manual:
+        sync(person, day, now=now)
+    sync(person, measured(yesterday, 10_000, 600), measured(yesterday + timedelta(hours=1), 900, 600), now=now)
+    competition = make_competition(starts=-20)
+    join(competition, person)
+    [flag] = Flag.objects.all()
+    assert (flag.check_name, flag.day) == ("cadence", yesterday.date()), "the nine days did not come at once"
+    assert Standing.objects.get(competition=competition).score == 900 + 8, "the ninth day's step is among the 900"
+
+
 def test_a_line_in_the_log_cannot_be_changed(
     person: User, make_competition: Any, join: Any, yesterday: datetime, now: datetime
 ) -> None:
