@@ -1,5 +1,6 @@
 from django.urls import re_path
 
+from fitness.api.explain import ExplainView
 from fitness.api.flags import AppealView, DecisionView, FlagsView, FlagView
 from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
 
@@ -10,6 +11,7 @@ urlpatterns = [
     re_path(r"^fitness/flags/(?P<flag_id>[^/]+)/appeal/?$", AppealView.as_view()),
     re_path(r"^fitness/flags/(?P<flag_id>[^/]+)/decide/?$", DecisionView.as_view()),
     re_path(r"^fitness/stats/(?P<user_id>[^/]+)/?$", StatsView.as_view()),
+    re_path(r"^leaderboard/(?P<competition_id>[^/]+)/explain/(?P<user_id>[^/]+)/?$", ExplainView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/activity/?$", ActivityView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/dashboard/?$", DashboardView.as_view()),
 ]

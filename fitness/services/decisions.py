@@ -36,10 +36,7 @@ class NothingToAppeal(Conflict):
 
 
 class CountedInFinalStandings(Conflict):
-    message = (
-        "The standings are final and count this data. They change by a correction only: manage.py correct_standings, "
-        "with an adjustment; or disqualify."
-    )
+    message = "The standings are final and count this data. They change only by a correction, or by a disqualification."
 
 
 @transaction.atomic

@@ -284,7 +284,7 @@ def test_a_late_decision_leaves_final_standings_alone(
 
 def test_what_final_standings_count_is_not_excluded_from_them(final: Callable[..., Flag], staff: User) -> None:
     flag = final(mode="count")
-    with pytest.raises(CountedInFinalStandings, match="correct_standings"):
+    with pytest.raises(CountedInFinalStandings, match="only by a correction"):
         decide(flag, EXCLUDE, staff, now=after(flag))
     flag.refresh_from_db()
     assert (flag.state, scores(flag)) == ("open", [HONEST + TOO_FAST])
