@@ -1,4 +1,17 @@
 from fitness.models.activities import Activity, SupersededActivity
+from fitness.models.flags import Flag, FlagEvent, FlagEventKind, FlagEvidence
 from fitness.models.samples import CountedDay, DataSource, Sample, SourcePreference, Tombstone
 
-__all__ = ["Activity", "CountedDay", "DataSource", "Sample", "SourcePreference", "SupersededActivity", "Tombstone"]
+__all__ = [
+    "Activity",
+    "CountedDay",
+    "DataSource",
+    "Flag",
+    "FlagEvent",
+    "FlagEventKind",
+    "FlagEvidence",
+    "Sample",
+    "SourcePreference",
+    "SupersededActivity",
+    "Tombstone",
+]
