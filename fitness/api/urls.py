@@ -1,9 +1,14 @@
 from django.urls import re_path
 
+from fitness.api.connections import CallbackView, ConnectionsView, ConnectionView, GoogleHealthWebhookView
 from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
 
 urlpatterns = [
     re_path(r"^fitness/sync/?$", SyncView.as_view()),
+    re_path(r"^fitness/connections/?$", ConnectionsView.as_view()),
+    re_path(r"^fitness/connections/callback/?$", CallbackView.as_view()),
+    re_path(r"^fitness/connections/(?P<provider>[^/]+)/?$", ConnectionView.as_view()),
+    re_path(r"^fitness/webhooks/google_health/?$", GoogleHealthWebhookView.as_view()),
     re_path(r"^fitness/stats/(?P<user_id>[^/]+)/?$", StatsView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/activity/?$", ActivityView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/dashboard/?$", DashboardView.as_view()),
