@@ -31,7 +31,8 @@ from fitness.models import Connection, Sample
 from fitness.rules import UnbelievableRecord
 from fitness.samples import SampleReading, read_sample
 from fitness.services.connections import FETCHED_STATES, enqueue_fetch, opened, sealed_tokens
-from fitness.services.syncing import SampleChanges, sync_activities
+from fitness.services.samples import SampleChanges
+from fitness.services.syncing import sync_activities
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +153,6 @@ class _Fetch:
             raise _Lost
         samples = _versioned(connection, window, self._readings(raw), self._now)
         sync_activities(
-            readings=[],
             samples=[
                 SampleChanges(connection.user_id, self._cloud.channel, samples, complete=(window.start, window.end))
             ],
