@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -35,7 +37,7 @@ class CloudWeb:
         self._name = name
         self._title = title
         self._breaker = breaker
-        self._client = httpx.Client(timeout=timeout_seconds, follow_redirects=False)
+        self._timeout_seconds = timeout_seconds
 
     def get(self, url: str, *, params: Mapping[str, str], access: str) -> Fields:
         """Reading changes nothing there, so what failed is asked again, a little later each time. Raises CloudError;
@@ -88,7 +90,7 @@ class CloudWeb:
     def _answered(self, request: httpx.Request) -> httpx.Response:
         """Causes are cut off: they hold whole requests."""
         try:
-            answer = self._client.send(request)
+            answer = _client(self._timeout_seconds).send(request)
         except httpx.TimeoutException:
             raise CloudUnavailable(f"{self._title} did not answer in time.") from None
         except httpx.HTTPError:
@@ -98,6 +100,13 @@ class CloudWeb:
         if answer.status_code < 300 and _fields(answer) is None:
             raise CloudUnavailable(f"{self._title} gave an answer that was cut off.")
         return answer
+
+
+@cache
+def _client(timeout_seconds: float) -> httpx.Client:
+    """One pool of connections for all clouds. It keeps no cookies: they would be one person's, for all."""
+    jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.Client(timeout=timeout_seconds, follow_redirects=False, cookies=jar)
 
 
 _OUTCOMES: Mapping[type[CloudError], str] = {CloudUnavailable: "unavailable", CloudBusy: "busy"}

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from accounts.services import lock_people
 from config.core.errors import Conflict, Invalid, NotFound, Unavailable
-from fitness.clouds import access_provider, provider
+from fitness.clouds import KNOWN, access_provider, provider
 from fitness.clouds.base import (
     CloudBusy,
     CloudError,
@@ -80,6 +80,8 @@ def finish_connection(*, state: str, code: str, error: str, now: datetime) -> Re
 @transaction.atomic
 def close_connection(*, user_id: UUID, provider_name: str) -> None:
     """What was fetched stays: it is the person's activity. Raises NotFound."""
+    if provider_name not in KNOWN:
+        raise NotFound("There is no such cloud to connect.")
     connection = (
         Connection.objects.select_for_update()
         .filter(user_id=user_id, provider=provider_name)

@@ -2,10 +2,10 @@
 worker that dies leaves nothing behind but a claim that runs out. Each part of a fetch is stored with how far it came;
 the same part again changes nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -47,8 +47,6 @@ CLAIM = timedelta(minutes=15)
 REFRESH_BEFORE = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
-
-Result = TypeVar("Result")
 
 
 class _Lost(Exception):
@@ -118,7 +116,7 @@ class _Fetch:
         if self._grant.expires_at <= self._now + REFRESH_BEFORE:
             self._refresh()
         for window in _windows(self._connection, self._now):
-            self._store(window, self._asked(lambda access, part=window: self._cloud.fetch(access, part)))
+            self._store(window, self._samples(window))
         return {
             "state": ConnectionState.CONNECTED,
             "last_fetched_at": self._now,
@@ -127,14 +125,14 @@ class _Fetch:
             "last_error": "",
         }
 
-    def _asked(self, ask: Callable[[str], Result]) -> Result:
+    def _samples(self, window: Window) -> Sequence[RawSample]:
         """Once more with a new token, should the cloud refuse one that looked good."""
         try:
-            return ask(self._grant.access)
+            return self._cloud.fetch(self._grant.access, window)
         except TokenRefused:
             self._refresh()
         try:
-            return ask(self._grant.access)
+            return self._cloud.fetch(self._grant.access, window)
         except TokenRefused as error:
             raise ConsentNeeded(str(error)) from None
 
@@ -226,7 +224,7 @@ def _versioned(
     return [replace(reading, version=_version(reading, standing, newest)) for reading in readings]
 
 
-def _version(reading: SampleReading, standing: dict[str, tuple[int, tuple[object, ...]]], newest: int) -> int:
+def _version(reading: SampleReading, standing: Mapping[str, tuple[int, tuple[object, ...]]], newest: int) -> int:
     version, stands = standing.get(reading.external_id, (0, ()))
     read = (reading.amount, reading.end_at, reading.recording, reading.zone, *reading.source)
     return version if stands == read else max(newest, version + 1)

@@ -39,7 +39,7 @@ def _rotate(model: type[Model], column: str) -> Rotated:
                 unreadable += 1
         model._default_manager.bulk_update(changed, [column])
         rotated, after = rotated + len(changed), batch[-1].pk
-    return Rotated(model._meta.verbose_name_plural or "", rotated, unreadable)
+    return Rotated(str(model._meta.verbose_name_plural), rotated, unreadable)
 
 
 def _batch(model: type[Model], column: str, after: int) -> list[Model]:
