@@ -16,6 +16,20 @@ RawSample = Mapping[str, Any]
 """A sample as `fitness.samples.read_sample` takes it."""
 
 
+MOST_NAME = 200
+
+
+def fields_of(value: object) -> Mapping[str, Any]:
+    """Of an object in an answer; what is none has no fields."""
+    return value if isinstance(value, dict) else {}
+
+
+def name_of(*words: object) -> str:
+    """What a cloud calls an app or a device, made of what can be shown: people name their devices as they like."""
+    text = " ".join(word for word in words if isinstance(word, str) and word)
+    return "".join(letter for letter in text if letter.isprintable())[:MOST_NAME]
+
+
 class ConnectionState(StrEnum):
     """Of a person's connection to a cloud."""
 

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from competitions.rules import DeviceKind
-from fitness.clouds.base import CloudRefused, ConsentNeeded, RawSample, Window
+from fitness.clouds.base import CloudRefused, ConsentNeeded, RawSample, Window, fields_of, name_of
 from fitness.clouds.google_oauth import GoogleOAuth
 from fitness.clouds.web import CloudAnswer, Fields
 from fitness.rules import Channel, Recording, SampleType
@@ -71,7 +71,8 @@ class GoogleFit(GoogleOAuth):
     def _sources(self, access: str) -> dict[str, dict[str, str]]:
         """By the id of its stream the app and the device that fill it, as samples name them: users.dataSources.list."""
         listed = self._get("users/me/dataSources", {}, access).get("dataSource", [])
-        return {one["dataStreamId"]: _source(one) for one in listed if isinstance(one.get("dataStreamId"), str)}
+        described = [fields_of(one) for one in listed] if isinstance(listed, list) else []
+        return {str(one["dataStreamId"]): _source(one) for one in described if "dataStreamId" in one}
 
     def _samples(
         self, stream: _Stream, access: str, window: Window, sources: Mapping[str, dict[str, str]]
@@ -134,14 +135,12 @@ def _wire(stream: _Stream, item: Any, window: Window, sources: Mapping[str, dict
     }
 
 
-def _source(described: Any) -> dict[str, str]:
+def _source(described: Fields) -> dict[str, str]:
     """DataSource: its application and its device."""
-    app = described.get("application", {}).get("packageName") or NAME
-    device = described.get("device", {})
-    words = (device.get("manufacturer", ""), device.get("model", ""))
+    device = fields_of(described.get("device"))
     return {
-        "app": app[:200],
-        "device": " ".join(word for word in words if word)[:200],
+        "app": name_of(fields_of(described.get("application")).get("packageName")) or NAME,
+        "device": name_of(device.get("manufacturer"), device.get("model")),
         "kind": _KINDS.get(device.get("type", ""), DeviceKind.OTHER).value,
     }
 

@@ -8,6 +8,7 @@ interval; and where there is none, a manual entry inside the interval makes it o
 """
 
 import hmac
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import structlog
 from django.conf import settings
 
 from competitions.rules import DeviceKind
-from fitness.clouds.base import CloudRefused, ConsentNeeded, Notification, RawSample, Window
+from fitness.clouds.base import CloudRefused, ConsentNeeded, Notification, RawSample, Window, fields_of, name_of
 from fitness.clouds.google_oauth import GoogleOAuth
 from fitness.clouds.web import CloudAnswer, Fields
 from fitness.rules import Channel, Recording, SampleType
@@ -30,6 +31,7 @@ TITLE = "Google Health"
 SCOPE = "https://www.googleapis.com/auth/googlehealth.activity_and_fitness.readonly"
 PAGE = 10_000  # the longest that there is
 MOST_PAGES = 100
+_ACCOUNT = re.compile(r"[A-Za-z0-9-]{1,63}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class GoogleHealth(GoogleOAuth):
     def account_of(self, access: str) -> str:
         """``healthUserId``, which notifications name too: users.getIdentity."""
         account = self._get("users/me/identity", {}, access).get("healthUserId")
-        if not isinstance(account, str) or not 1 <= len(account) <= 63:
+        if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
             raise CloudRefused(f"{TITLE} did not say whose account it is.")
         return account
 
@@ -190,12 +192,11 @@ def _point(item: Any, data_type: _DataType) -> _Point:
 
 def _origin(source: Any) -> _Origin:
     """DataSource: the app that provided it, else the platform that it came over; the device by its name."""
-    app = source.get("application", {}).get("packageName") or source.get("platform", NAME).lower()
-    device = source.get("device", {})
-    words = (device.get("manufacturer", ""), device.get("displayName", ""))
+    app = name_of(fields_of(source.get("application")).get("packageName")) or name_of(source.get("platform")).lower()
+    device = fields_of(source.get("device"))
     return _Origin(
-        app[:200],
-        " ".join(word for word in words if word)[:200],
+        app or NAME,
+        name_of(device.get("manufacturer"), device.get("displayName")),
         _KINDS.get(device.get("formFactor", ""), DeviceKind.OTHER),
         _RECORDINGS.get(source.get("recordingMethod", ""), Recording.AUTOMATIC),
     )
@@ -231,13 +232,11 @@ def _moment(moment: datetime) -> str:
 
 def _reason(body: Fields) -> str:
     """The ``reason`` of google.rpc.ErrorInfo, else the status: https://google.aip.dev/193."""
-    error = body.get("error")
-    if not isinstance(error, dict):
-        return ""
+    error = fields_of(body.get("error"))
     details = error.get("details")
     for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict) and isinstance(detail.get("reason"), str):
-            return str(detail["reason"])[:100]
+        if isinstance(reason := fields_of(detail).get("reason"), str):
+            return reason[:100]
     return str(error.get("status", ""))[:100]
 
 
@@ -261,4 +260,4 @@ def read_notifications(body: Any) -> set[Notification]:
     items = body if isinstance(body, list) else [body]
     data = [item.get("data") for item in items if isinstance(item, dict)]
     accounts = [one.get("healthUserId") for one in data if isinstance(one, dict)]
-    return {Notification(account) for account in accounts if isinstance(account, str) and 0 < len(account) <= 63}
+    return {Notification(one) for one in accounts if isinstance(one, str) and _ACCOUNT.fullmatch(one)}

@@ -23,7 +23,7 @@ def unseal(sealed: str) -> str:
     """Raises Unreadable."""
     try:
         return _vault(settings.TOKEN_KEYS).decrypt(sealed).decode()
-    except InvalidToken:
+    except (InvalidToken, ValueError):
         raise Unreadable("None of TOKEN_KEYS opens this.") from None
 
 
@@ -31,5 +31,5 @@ def reseal(sealed: str) -> str:
     """The same under the first key; when it was sealed is kept. Raises Unreadable."""
     try:
         return _vault(settings.TOKEN_KEYS).rotate(sealed).decode()
-    except InvalidToken:
+    except (InvalidToken, ValueError):
         raise Unreadable("None of TOKEN_KEYS opens this.") from None

@@ -266,12 +266,12 @@ class Google:
         return {name: points[begin:end], "nextPageToken": token}
 
 
-WATCH = {
+WATCH: Object = {
     "recordingMethod": "PASSIVELY_MEASURED",
     "device": {"formFactor": "WATCH", "manufacturer": "Google", "displayName": "Pixel Watch 4"},
     "platform": "FITBIT",
 }
-TYPED_IN = {"recordingMethod": "MANUAL", "platform": "FITBIT"}
+TYPED_IN: Object = {"recordingMethod": "MANUAL", "platform": "FITBIT"}
 
 
 def interval(start: datetime, end: datetime, offset: str) -> Object:
@@ -338,7 +338,7 @@ def handler_of(google: Google) -> type[BaseHTTPRequestHandler]:
             if google.faults and google.faults[0].at in parts.path:
                 return self.fail(google.faults.popleft())
             try:
-                status, body = 200, google.answer(self.command, parts.path, parts.query, form, self.headers)
+                status, body = 200, google.answer(self.command, parts.path, parts.query, form, dict(self.headers))
             except Problem as problem:
                 status, body = problem.status, problem.body
             return self.reply(status, json.dumps(body).encode(), {})
