@@ -28,6 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _ONE_DAY = timedelta(days=1)
+_TYPES = {type_.value: type_ for type_ in SampleType}
 BASE_UNITS: Mapping[SampleType, str] = {
     SampleType.STEPS: "steps",
     SampleType.DISTANCE: "distance_mm",
@@ -195,7 +196,7 @@ def _parts_of_sample(frame: Frame, sample: StoredSample, source: SourceKey) -> I
         return
     reason = reason or _reason_by_source(frame, source, sample.channel, manual=sample.recording == Recording.MANUAL)
     reason = reason or (_reason_by_hold(frame.holds, sample, sample.type) if frame.holds else None)
-    type_ = SampleType(sample.type)
+    type_ = _TYPES[sample.type]
     for day, start, end, amount in _divided(sample, frame.zone or sample.zone, frame):
         if frame.first_day <= day <= frame.last_day:
             yield Part(day, type_, source, sample, start, end, amount, 0, reason or _reason_by_span(frame, start))
@@ -298,7 +299,7 @@ def _merge(parts: Sequence[Part], frame: Frame) -> None:
             for part in finer:
                 part.share = 0
     for part in parts:
-        if part.share != part.amount:
+        if isinstance(part.share, Fraction) or part.share != part.amount:
             part.reason = Reason.OVERLAPPED
 
 

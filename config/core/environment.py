@@ -197,7 +197,7 @@ class Environment:
         metadata=means("Apps and channels whose data may only be shown to its owner, so it counts on no board."),
     )
     MAX_BODY_BYTES: int = field(
-        default=2 * 1024 * 1024,
+        default=8 * 1024 * 1024,
         metadata=means("Largest request body in bytes; file uploads have limits of their own."),
     )
 
