@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from config.core.admin import ReadOnly
-from fitness.models import Activity, SupersededActivity
+from fitness.models import Activity, Connection, SupersededActivity
 
 
 @admin.register(Activity)
@@ -27,3 +27,12 @@ class SupersededActivityAdmin(ReadOnly):
     list_filter = ("source",)
     search_fields = ("user__name", "user__email")
     list_select_related = ("user",)
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnly):
+    list_display = ("user", "provider", "state", "connected_at", "last_fetched_at", "waits_until", "last_error")
+    list_filter = ("provider", "state")
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)
+    exclude = ("tokens",)

@@ -80,9 +80,10 @@ class CallbackView(APIView):
             raise Invalid("This address is for coming back from a cloud; start in the app.")
         back = finish_connection(state=state, code=code, error=query.get("error", ""), now=timezone.now())
         text = (
-            f"{back.title} is connected. Your activity will arrive in a minute. You can close this page."
-            if back.connected
-            else f"{back.title} was not connected, because you did not allow it. You can close this page."
+            f"{back.title} was not connected, because you did not allow it. You can close this page."
+            if back.connected_to is None
+            else f"{back.title} is connected to the account of {back.connected_to} here. Is that not you? Then take the"
+            f" permission back at {back.title}. Activity will arrive in a minute; you can close this page."
         )
         answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
         answer["Cache-Control"] = "no-store"

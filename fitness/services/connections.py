@@ -39,10 +39,11 @@ CONSENT_WITHIN = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Return:
-    """Somebody who came back from a cloud: whether it is connected now, and how people call it."""
+    """Somebody who came back from a cloud: how people call it, and whose account here it is connected to; None: it is
+    not."""
 
     title: str
-    connected: bool
+    connected_to: str | None
 
 
 def open_connection(*, user_id: UUID, provider_name: str, now: datetime) -> str:
@@ -63,7 +64,7 @@ def finish_connection(*, state: str, code: str, error: str, now: datetime) -> Re
     pending = _take_pending(state, now)
     cloud = access_provider(pending.provider)
     if error or not code:
-        return Return(cloud.title, connected=False)
+        return Return(cloud.title, None)
     try:
         grant = cloud.exchange(code=code, verifier=unseal(pending.verifier), redirect_uri=_redirect_uri(), now=now)
         account = cloud.account_of(grant.access)
@@ -73,8 +74,7 @@ def finish_connection(*, state: str, code: str, error: str, now: datetime) -> Re
         raise Invalid(str(refusal)) from None
     except CloudError as failure:
         raise Conflict(f"{failure} Nothing was connected.") from None
-    _store(pending.user_id, cloud, grant, account, now)
-    return Return(cloud.title, connected=True)
+    return Return(cloud.title, _store(pending.user_id, cloud, grant, account, now))
 
 
 @transaction.atomic
@@ -171,7 +171,8 @@ def _take_pending(state: str, now: datetime) -> PendingAuthorisation:
     return pending
 
 
-def _store(user_id: UUID, cloud: Provider, grant: Grant, account: str, now: datetime) -> None:
+def _store(user_id: UUID, cloud: Provider, grant: Grant, account: str, now: datetime) -> str:
+    """The person's name. Raises Invalid, Conflict."""
     values = {
         "account": account,
         "state": ConnectionState.CONNECTED,
@@ -187,13 +188,15 @@ def _store(user_id: UUID, cloud: Provider, grant: Grant, account: str, now: date
     try:
         with transaction.atomic():
             lock_people([user_id])
-            if not User.objects.filter(id=user_id, is_active=True).exists():
+            person = User.objects.filter(id=user_id, is_active=True).first()
+            if person is None:
                 raise Invalid("There is nobody here any more to connect this to.")
             before = Connection.objects.filter(user_id=user_id, provider=cloud.name).first()
             if before is None or before.account != account:
                 values["fetched_until"] = None
             connection, _ = Connection.objects.update_or_create(user_id=user_id, provider=cloud.name, defaults=values)
             enqueue_fetch(connection.id)
+            return person.name
     except IntegrityError:
         # Not taken back at the cloud: that would take the other person's connection with it.
         raise Conflict(f"Somebody else here has connected this {cloud.title} account.") from None

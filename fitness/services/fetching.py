@@ -54,16 +54,20 @@ class _Lost(Exception):
 
 
 def due_connections(now: datetime) -> QuerySet[Connection]:
-    """Those with news that nobody has fetched, and those without news for long: their webhooks may have fallen
-    silent, or they have none."""
+    """Those with news that nobody has fetched, those that have waited long enough, and those without news for long:
+    their webhooks may have fallen silent, or they have none."""
     quiet = now - timedelta(minutes=settings.CLOUD_POLL_MINUTES)
     return _free(now).filter(
-        Q(last_fetched_at=None) | Q(last_fetched_at__lte=quiet) | Q(last_notified_at__gt=F("last_fetched_at"))
+        Q(last_fetched_at=None)
+        | Q(last_fetched_at__lte=quiet)
+        | Q(last_notified_at__gt=F("last_fetched_at"))
+        | Q(waits_until__lte=now)
     )
 
 
 def enqueue_due_fetches(*, now: datetime, most: int = 1000) -> None:
-    for connection_id in due_connections(now).order_by("last_fetched_at").values_list("id", flat=True)[:most]:
+    longest_first = due_connections(now).order_by(F("last_fetched_at").asc(nulls_first=True))
+    for connection_id in longest_first.values_list("id", flat=True)[:most]:
         enqueue_fetch(connection_id)
 
 

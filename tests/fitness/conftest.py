@@ -17,6 +17,7 @@ from config.core import breaker
 from fitness import clouds
 from fitness.models import Connection
 from tests.fitness.google_server import Google, callback_of, running
+from tests.prizes.conftest import no_jobs_left as no_jobs_left  # after tests that commit
 
 CONNECTIONS = "/api/v1/fitness/connections"
 WEBHOOK_SECRET = "Bearer of-this-subscriber"

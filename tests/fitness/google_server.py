@@ -78,7 +78,7 @@ class Google:
         self.page_limit = 10_000
         self.points: dict[str, list[Object]] = {name: [] for name in FIELDS}
         self.streams: dict[str, list[Object]] = {}
-        self.sources: list[Object] = []
+        self.sources: list[Any] = []
         self.faults: deque[Fault] = deque()
         self.asked: list[str] = []
         self.secrets: list[str] = [self.client_secret]

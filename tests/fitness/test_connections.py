@@ -17,6 +17,7 @@ from fitness.models import Connection, PendingAuthorisation, Sample
 from fitness.services.connections import forget_stale_authorisations
 from tests.fitness.conftest import CONNECTIONS, Connect
 from tests.fitness.google_server import Fault, Google, callback_of
+from tests.leaderboards.test_mirror import run_together
 from tests.prizes.conftest import run_jobs
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +64,7 @@ def test_a_cloud_is_connected_and_its_activity_arrives(google: Google, person: U
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain")
     assert answer["Cache-Control"] == "no-store"
-    assert answer.content.startswith(b"Google Health is connected.")
+    assert answer.content.startswith(b"Google Health is connected to the account of Ada here.")
     assert run_jobs() == []
     shown = listed(phone)["google_health"]
     assert (shown["state"], shown["last_error"]) == ("connected", None)
@@ -110,6 +111,15 @@ def test_a_link_works_once(google: Google, phone: APIClient) -> None:
     callback = callback_of(google.consent(begin(phone)))
     assert [APIClient().get(callback).status_code for _ in range(2)] == [200, 400]
     assert APIClient().get(callback).json()["message"].endswith("start again in the app.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_link_that_is_opened_twice_at_once_works_once(google: Google, phone: APIClient) -> None:
+    callback = callback_of(google.consent(begin(phone)))
+    codes: list[int] = []
+    run_together([lambda: codes.append(APIClient().get(callback).status_code) for _ in range(4)])
+    assert sorted(codes) == [200, 400, 400, 400]
+    assert google.asked.count("POST /token") == 1
 
 
 def test_only_the_latest_link_works(google: Google, phone: APIClient) -> None:

@@ -20,6 +20,7 @@ from fitness.services.connections import opened
 from fitness.services.fetching import due_connections, fetch_connection
 from tests.fitness.conftest import CONNECTIONS, Connect
 from tests.fitness.google_server import TYPED_IN, WATCH, Fault, Google
+from tests.leaderboards.test_mirror import run_together
 from tests.prizes.conftest import run_jobs
 
 pytestmark = pytest.mark.django_db
@@ -251,7 +252,9 @@ def test_too_many_requests_let_the_connection_wait_and_not_the_worker(
     connection = fetched(mine, now)
     assert (connection.state, connection.waits_until) == ("connected", now + timedelta(seconds=120))
     assert google.asked.count("fault answer") == 1
+    Connection.objects.update(last_fetched_at=now)
     assert not due_connections(now + timedelta(seconds=119)).exists()
+    assert due_connections(now + timedelta(seconds=120)).exists()
     assert fetch_connection(connection_id=mine.id, now=now + timedelta(seconds=119)) is None
     google.measure("steps", at, 118)
     assert fetched(mine, now + timedelta(seconds=120)).waits_until is None
@@ -389,6 +392,16 @@ def test_zeros_say_nothing(google: Google, mine: Connection, at: datetime) -> No
     google.measure("active-minutes", at, 0)
     fetched(mine)
     assert amounts() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_one_fetches(google: Google, fresh: Connection) -> None:
+    google.asked.clear()
+    now, found = timezone.now(), []
+    together = [lambda: found.append(fetch_connection(connection_id=fresh.id, now=now)) for _ in range(4)]
+    run_together(together)
+    assert sum(one is not None for one in found) == 1
+    assert google.asked.count("GET /v4/users/me/dataTypes/steps/dataPoints:reconcile") == 6
 
 
 def test_there_is_one_fetch_at_a_time(google: Google, mine: Connection) -> None:
