@@ -73,7 +73,7 @@ class _World:
         erased = User.objects.filter(id__in=people, erased_at__isnull=False).values_list("id", flat=True)
         versions = rules_versions(competition.id).values_list("number", "document")
         rules = [(number, sha256(text.encode()).hexdigest()) for number, text in versions]
-        return cls(competition, totals_when_closed(competition.id), people, frozenset(erased), rules)
+        return cls(competition, totals_when_closed(competition), people, frozenset(erased), rules)
 
 
 def _chain_problems(snapshot: FinalStandings, place: int, before: FinalStandings | None) -> Iterator[str]:

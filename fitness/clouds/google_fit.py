@@ -5,23 +5,20 @@ came out of: an aggregate would mix what was typed in with what was measured. Ca
 body burns at rest. There are no notifications to a server; connections are polled.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from django.conf import settings
 
 from competitions.rules import DeviceKind
-from fitness.clouds.base import CloudRefused, ConsentNeeded, RawSample, Window, fields_of, name_of
-from fitness.clouds.google_oauth import GoogleOAuth
+from fitness.clouds.base import RawSample, Window, fields_of, name_of
+from fitness.clouds.google import GoogleCloud
 from fitness.clouds.web import CloudAnswer, Fields
 from fitness.rules import Channel, Recording, SampleType
-
-log = structlog.get_logger(__name__)
 
 NAME = "google_fit"
 TITLE = "Google Fit"
@@ -32,7 +29,6 @@ SCOPES = frozenset(
     }
 )
 PAGE = 5_000
-MOST_PAGES = 100
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ _STREAMS = (
 _KINDS = {"watch": DeviceKind.WATCH, "phone": DeviceKind.PHONE}
 
 
-class GoogleFit(GoogleOAuth):
+class GoogleFit(GoogleCloud):
     name = NAME
     title = TITLE
     channel = Channel.GOOGLE_FIT
@@ -70,49 +66,27 @@ class GoogleFit(GoogleOAuth):
 
     def _sources(self, access: str) -> dict[str, dict[str, str]]:
         """By the id of its stream the app and the device that fill it, as samples name them: users.dataSources.list."""
-        listed = self._get("users/me/dataSources", {}, access).get("dataSource", [])
-        described = [fields_of(one) for one in listed] if isinstance(listed, list) else []
-        return {str(one["dataStreamId"]): _source(one) for one in described if "dataStreamId" in one}
+        listed = self._listed(_data_sources(), {}, access, items="dataSource")
+        return {str(one["dataStreamId"]): _source(one) for one in map(fields_of, listed) if "dataStreamId" in one}
 
     def _samples(
         self, stream: _Stream, access: str, window: Window, sources: Mapping[str, dict[str, str]]
-    ) -> Iterator[RawSample]:
-        for item in self._points(stream, access, window):
-            try:
-                sample = _wire(stream, item, window, sources)
-            except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError) as error:
-                log.warning("cloud_point_unreadable", provider=NAME, type=stream.type, error=type(error).__name__)
-                continue
-            if sample is not None:
-                yield sample
+    ) -> Iterable[RawSample]:
+        read = self._read(self._points(stream, access, window), lambda item: _wire(stream, item, window, sources))
+        return [sample for sample in read if sample is not None]
 
-    def _points(self, stream: _Stream, access: str, window: Window) -> Iterator[Any]:
-        """Of all pages. The id of a dataset is its span in nanoseconds since the epoch; points that only overlap it
-        come too."""
-        dataset = f"{_nanos(window.start)}-{_nanos(window.end)}"
+    def _points(self, stream: _Stream, access: str, window: Window) -> list[Any]:
+        """The id of a dataset is its span in nanoseconds since the epoch; points that only overlap it come too."""
         stream_id = f"derived:com.google.{stream.data_type}:com.google.android.gms:{stream.name}"
-        path = f"users/me/dataSources/{quote(stream_id)}/datasets/{dataset}"
-        query = {"limit": str(PAGE)}
-        for _ in range(MOST_PAGES):
-            answer = self._get(path, query, access)
-            points = answer.get("point", [])
-            yield from points if isinstance(points, list) else []
-            token = answer.get("nextPageToken")
-            if not token or not isinstance(token, str):
-                return
-            query["pageToken"] = token
-        raise CloudRefused(f"{TITLE} gave more pages than we read.")
-
-    def _get(self, path: str, query: Mapping[str, str], access: str) -> Fields:
+        url = f"{_data_sources()}/{quote(stream_id)}/datasets/{_nanos(window.start)}-{_nanos(window.end)}"
         try:
-            return self._web.get(f"{settings.GOOGLE_FIT_URL}/fitness/v1/{path}", params=query, access=access)
-        except CloudAnswer as answer:
-            if answer.status == 404:  # nothing has ever written to this stream
-                return {}
-            log.warning("cloud_refused", provider=NAME, status=answer.status)
-            if answer.status == 403:
-                raise ConsentNeeded(f"Not all that we need was allowed at {TITLE}; connect again.") from None
-            raise CloudRefused(str(answer)) from None
+            return self._listed(url, {"limit": str(PAGE)}, access, items="point")
+        except CloudAnswer:  # a 404: nothing has ever written to this stream
+            return []
+
+
+def _data_sources() -> str:
+    return f"{settings.GOOGLE_FIT_URL}/fitness/v1/users/me/dataSources"
 
 
 def _wire(stream: _Stream, item: Any, window: Window, sources: Mapping[str, dict[str, str]]) -> dict[str, Any] | None:

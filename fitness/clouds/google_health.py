@@ -9,28 +9,23 @@ interval; and where there is none, a manual entry inside the interval makes it o
 
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import structlog
 from django.conf import settings
 
 from competitions.rules import DeviceKind
-from fitness.clouds.base import CloudRefused, ConsentNeeded, Notification, RawSample, Window, fields_of, name_of
-from fitness.clouds.google_oauth import GoogleOAuth
-from fitness.clouds.web import CloudAnswer, Fields
+from fitness.clouds.base import CloudRefused, Notification, RawSample, Window, fields_of, name_of
+from fitness.clouds.google import GoogleCloud
 from fitness.rules import Channel, Recording, SampleType
-
-log = structlog.get_logger(__name__)
 
 NAME = "google_health"
 TITLE = "Google Health"
 SCOPE = "https://www.googleapis.com/auth/googlehealth.activity_and_fitness.readonly"
 PAGE = 10_000  # the longest that there is
-MOST_PAGES = 100
 _ACCOUNT = re.compile(r"[A-Za-z0-9-]{1,63}")
 
 
@@ -85,7 +80,7 @@ class _Point(NamedTuple):
     origin: _Origin
 
 
-class GoogleHealth(GoogleOAuth):
+class GoogleHealth(GoogleCloud):
     name = NAME
     title = TITLE
     channel = Channel.GOOGLE_HEALTH
@@ -93,7 +88,7 @@ class GoogleHealth(GoogleOAuth):
 
     def account_of(self, access: str) -> str:
         """``healthUserId``, which notifications name too: users.getIdentity."""
-        account = self._get("users/me/identity", {}, access).get("healthUserId")
+        account = self._get(f"{_me()}/identity", {}, access).get("healthUserId")
         if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
             raise CloudRefused(f"{TITLE} did not say whose account it is.")
         return account
@@ -102,43 +97,27 @@ class GoogleHealth(GoogleOAuth):
         return [sample for data_type in _DATA_TYPES for sample in self._samples(data_type, access, window)]
 
     def _samples(self, data_type: _DataType, access: str, window: Window) -> Iterable[RawSample]:
-        path = f"users/me/dataTypes/{data_type.path}/dataPoints"
-        reconciled = list(_points(self._pages(f"{path}:reconcile", data_type, access, window), data_type))
-        if not reconciled:
-            return []
-        raw = list(_points(self._pages(path, data_type, access, window), data_type))
-        samples = {sample["id"]: sample for point in attributed(reconciled, raw) if (sample := _wire(data_type, point))}
-        return samples.values()
+        points = f"{_me()}/dataTypes/{data_type.path}/dataPoints"
+        reconciled = self._points(f"{points}:reconcile", data_type, access, window)
+        raw = self._points(points, data_type, access, window) if reconciled else []
+        wire = [_wire(data_type, point) for point in attributed(reconciled, raw) if point.amount]
+        return {sample["id"]: sample for sample in wire}.values()
 
-    def _pages(self, path: str, data_type: _DataType, access: str, window: Window) -> Iterator[Any]:
-        """The points of all pages. Only ``>=`` and ``<`` may stand in a filter:
-        https://developers.google.com/health/filters."""
+    def _points(self, url: str, data_type: _DataType, access: str, window: Window) -> list[_Point]:
+        """Only ``>=`` and ``<`` may stand in a filter: https://developers.google.com/health/filters."""
         start = f"{data_type.filter}.interval.start_time"
         query = {"filter": f'{start} >= "{_moment(window.start)}" AND {start} < "{_moment(window.end)}"'}
         query["pageSize"] = str(PAGE)
-        for _ in range(MOST_PAGES):
-            answer = self._get(path, query, access)
-            points = answer.get("dataPoints", [])
-            yield from points if isinstance(points, list) else []
-            token = answer.get("nextPageToken")
-            if not token or not isinstance(token, str):
-                return
-            query["pageToken"] = token
-        raise CloudRefused(f"{TITLE} gave more pages than we read.")
+        return self._read(self._listed(url, query, access, items="dataPoints"), lambda item: _point(item, data_type))
 
-    def _get(self, path: str, query: Mapping[str, str], access: str) -> Fields:
-        try:
-            return self._web.get(f"{settings.GOOGLE_HEALTH_URL}/v4/{path}", params=query, access=access)
-        except CloudAnswer as answer:
-            log.warning("cloud_refused", provider=NAME, path=path, status=answer.status, reason=_reason(answer.body))
-            if "SCOPE" in _reason(answer.body):  # ACCESS_TOKEN_SCOPE_INSUFFICIENT
-                raise ConsentNeeded(f"Not all that we need was allowed at {TITLE}; connect again.") from None
-            raise CloudRefused(str(answer)) from None
+
+def _me() -> str:
+    return f"{settings.GOOGLE_HEALTH_URL}/v4/users/me"
 
 
 def attributed(reconciled: Iterable[_Point], raw: Sequence[_Point]) -> Iterator[_Point]:
     """Reconciled points with the origins of the raw ones. Of several raw points with one interval that with the same
-    amount is meant."""
+    amount is meant; where none has it, one that was typed in rather than another."""
     origins: dict[tuple[datetime, datetime], list[_Point]] = {}
     for point in raw:
         origins.setdefault((point.start, point.end), []).append(point)
@@ -146,21 +125,13 @@ def attributed(reconciled: Iterable[_Point], raw: Sequence[_Point]) -> Iterator[
     for point in reconciled:
         candidates = origins.get((point.start, point.end), [])
         same = [candidate for candidate in candidates if candidate.amount == point.amount]
-        if same or candidates:
-            yield point._replace(origin=(same or candidates)[0].origin)
+        manual = [candidate for candidate in candidates if candidate in typed_in]
+        if candidates:
+            yield point._replace(origin=(same or manual or candidates)[0].origin)
         elif any(entry.start < point.end and point.start < entry.end for entry in typed_in):
             yield point._replace(origin=_TYPED_IN)
         else:
             yield point
-
-
-def _points(raw: Iterable[Any], data_type: _DataType) -> Iterator[_Point]:
-    """Those that can be read. One that cannot is noted and left out: its neighbours are good."""
-    for item in raw:
-        try:
-            yield _point(item, data_type)
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            log.warning("cloud_point_unreadable", provider=NAME, type=data_type.path, error=type(error).__name__)
 
 
 def _point(item: Any, data_type: _DataType) -> _Point:
@@ -208,11 +179,9 @@ def _zone(offset: str) -> str:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
-def _wire(data_type: _DataType, point: _Point) -> dict[str, Any] | None:
-    """None for nothing at all. Points have no names of their own ("only supported for the subset of identifiable data
-    types"), so type and interval name them."""
-    if not point.amount:
-        return None
+def _wire(data_type: _DataType, point: _Point) -> dict[str, Any]:
+    """Points have no names of their own ("only supported for the subset of identifiable data types"), so type and
+    interval name them."""
     return {
         "id": f"{NAME}:{data_type.path}:{_moment(point.start)}/{_moment(point.end)}",
         "type": data_type.type.value,
@@ -228,16 +197,6 @@ def _wire(data_type: _DataType, point: _Point) -> dict[str, Any] | None:
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _reason(body: Fields) -> str:
-    """The ``reason`` of google.rpc.ErrorInfo, else the status: https://google.aip.dev/193."""
-    error = fields_of(body.get("error"))
-    details = error.get("details")
-    for detail in details if isinstance(details, list) else []:
-        if isinstance(reason := fields_of(detail).get("reason"), str):
-            return reason[:100]
-    return str(error.get("status", ""))[:100]
 
 
 # Webhooks: https://developers.google.com/health/webhooks.

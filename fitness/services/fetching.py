@@ -181,6 +181,7 @@ def _free(now: datetime) -> QuerySet[Connection]:
         Q(waits_until=None) | Q(waits_until__lte=now),
         Q(claimed_until=None) | Q(claimed_until__lte=now),
         state__in=FETCHED_STATES,
+        user__is_active=True,
     )
 
 
@@ -205,23 +206,14 @@ def _versioned(
 ) -> list[SampleReading]:
     """Clouds do not say when a point last changed. So what differs from what stands here is as new as this fetch, and
     what does not keeps the version that it has: fetched again, it changes nothing."""
+    stored = Sample.objects.filter(
+        user_id=connection.user_id, superseded_at=None, start_at__gte=window.start, start_at__lt=window.end
+    )
+    source = ("source__app", "source__device", "source__kind")
     standing = {
-        row[0]: (row[1], row[2:])
-        for row in Sample.objects.filter(
-            user_id=connection.user_id,
-            superseded_at=None,
-            start_at__gte=window.start,
-            start_at__lt=window.end,
-        ).values_list(
-            "external_id",
-            "version",
-            "amount",
-            "end_at",
-            "recording",
-            "zone",
-            "source__app",
-            "source__device",
-            "source__kind",
+        id_: (version, tuple(said))
+        for id_, version, *said in stored.values_list(
+            "external_id", "version", "amount", "end_at", "recording", "zone", *source
         )
     }
     newest = int(now.timestamp() * 1000)

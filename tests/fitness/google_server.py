@@ -173,7 +173,7 @@ class Google:
                 return self.health(path.removeprefix("/v4/users/me/"), query)
             if method == "GET" and path.startswith("/fitness/v1/users/me/"):
                 if not scopes >= FIT_SCOPES:
-                    raise api_problem(403, "PERMISSION_DENIED")
+                    raise Problem(403, {"error": {"code": 403, "errors": [{"reason": "insufficientPermissions"}]}})
                 return self.fit(path.removeprefix("/fitness/v1/users/me/"), query)
             raise api_problem(404, "NOT_FOUND")
 

@@ -1,5 +1,6 @@
 """What is fetched from Google Fit, for those who still have it."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -134,3 +135,16 @@ def test_a_service_that_was_switched_off_is_no_retry_storm(google: Google, mine:
     connection = fetched(mine)
     assert (connection.state, connection.last_error) == ("failing", "Google Fit refused our request (410).")
     assert google.asked.count("fault answer") == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [("userRateLimitExceeded", "connected"), ("accessNotConfigured", "failing"), ("", "failing")]
+)
+def test_a_403_that_is_not_about_the_permission_does_not_end_it(
+    google: Google, mine: Connection, reason: str, state: str
+) -> None:
+    body = json.dumps({"error": {"code": 403, "errors": [{"domain": "usageLimits", "reason": reason}]}})
+    google.faults.append(Fault("answer", at="/datasets", status=403, body=body.encode()))
+    connection = fetched(mine)
+    assert (connection.state, connection.tokens) == (state, mine.tokens)
+    assert connection.waits_until is not None

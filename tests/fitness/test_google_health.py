@@ -123,10 +123,14 @@ def test_a_stream_without_its_raw_point_is_no_better_than_what_was_typed_in_ther
         origin = google_health._UNKNOWN if recording is None else google_health._UNKNOWN._replace(recording=recording)
         return google_health._Point(begin, begin + timedelta(minutes=length), amount, "+00:00", origin)
 
-    raw = [point(0, 10, 9_000, "manual"), point(20, 1, 5, "active"), point(20, 1, 7, "automatic")]
-    merged = [point(3, 1, 900), point(10, 1, 8), point(20, 1, 7), point(20, 1, 6)]
+    raw = [
+        point(0, 10, 9_000, "manual"),
+        *(point(20, 1, 5, "active"), point(20, 1, 7, "automatic")),
+        *(point(30, 1, 5, "active"), point(30, 1, 7, "manual")),
+    ]
+    merged = [point(3, 1, 900), point(10, 1, 8), point(20, 1, 7), point(20, 1, 6), point(30, 1, 5), point(30, 1, 6)]
     found = [one.origin.recording for one in google_health.attributed(merged, raw)]
-    assert found == ["manual", "automatic", "automatic", "active"]
+    assert found == ["manual", "automatic", "automatic", "active", "active", "manual"]
 
 
 def test_pages_are_read_to_the_end(google: Google, mine: Connection, at: datetime) -> None:
@@ -385,6 +389,32 @@ def test_a_point_that_nobody_can_read_costs_nothing_but_itself(google: Google, m
     google.measure("steps", at - timedelta(minutes=1), 20)
     assert fetched(mine).state == "connected"
     assert amounts() == [20]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"dataPoints": [{"steps": {"sum": 5}}, {"steps": null}, 7]}',
+        b'{"dataPoints": {"steps": []}}',
+        b'{"dataPoints": [], "nextPageToken": 5}',
+    ],
+)
+def test_an_answer_of_which_nothing_can_be_read_deletes_nothing(
+    google: Google, mine: Connection, at: datetime, body: bytes
+) -> None:
+    google.measure("steps", at, 118)
+    fetched(mine)
+    google.faults.append(Fault("answer", at="/steps/dataPoints", status=200, body=body))
+    connection = fetched(mine)
+    assert (connection.state, connection.last_error) == ("failing", "Google Health gave an answer that we cannot read.")
+    assert amounts() == [118]
+
+
+def test_who_was_deactivated_is_not_fetched(google: Google, mine: Connection, person: User) -> None:
+    person.is_active = False
+    person.save()
+    assert not due_connections(timezone.now() + timedelta(days=1)).exists()
+    assert fetch_connection(connection_id=mine.id, now=timezone.now()) is None
 
 
 def test_zeros_say_nothing(google: Google, mine: Connection, at: datetime) -> None:
