@@ -1,10 +1,7 @@
 from datetime import UTC, datetime
 
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from fitness.clouds.base import CloudBusy, CloudError, CloudUnavailable
-from fitness.clouds.vault import Unreadable
 from fitness.services.connections import forget_stale_authorisations, revoke_grant
 from fitness.services.fetching import enqueue_due_fetches, fetch_connection
 
@@ -14,15 +11,9 @@ def fetch_one_connection(connection_id: int) -> None:
     fetch_connection(connection_id=connection_id, now=datetime.now(UTC))
 
 
-@app.task(retry=RetryStrategy(max_attempts=5, exponential_wait=4, retry_exceptions={CloudUnavailable, CloudBusy}))
+@app.task()
 def revoke_one_grant(provider_name: str, sealed: str) -> None:
-    """As well as it goes: here the tokens are gone already."""
-    try:
-        revoke_grant(provider_name=provider_name, sealed=sealed)
-    except (CloudUnavailable, CloudBusy):
-        raise
-    except (CloudError, Unreadable):
-        return
+    revoke_grant(provider_name=provider_name, sealed=sealed)
 
 
 @app.periodic(cron="* * * * *")

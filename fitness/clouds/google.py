@@ -71,7 +71,7 @@ class GoogleCloud:
     def revoke(self, refresh_token: str) -> None:
         """Takes back everything that this client was allowed. ``invalid_token``: it was taken back before."""
         try:
-            self._web.post(f"{settings.GOOGLE_TOKEN_URL}/revoke", form={"token": refresh_token})
+            self._web.post(f"{settings.GOOGLE_TOKEN_URL}/revoke", form={"token": refresh_token}, repeat=True)
         except CloudAnswer as answer:
             if _text(answer.body, "error") != "invalid_token":
                 raise CloudRefused(f"{self.title} did not take our permission back.") from None

@@ -1,6 +1,6 @@
 """HTTP to one cloud: time-outs, a circuit breaker, reads that are repeated, and answers sorted by what they mean."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -40,15 +40,22 @@ class CloudWeb:
         self._timeout_seconds = timeout_seconds
 
     def get(self, url: str, *, params: Mapping[str, str], access: str) -> Fields:
-        """Reading changes nothing there, so what failed is asked again, a little later each time. Raises CloudError;
-        TokenRefused for a 401."""
-        for attempt in stamina.retry_context(on=CloudUnavailable, attempts=ATTEMPTS, wait_initial=0.2, wait_max=2.0):
+        """Reading changes nothing there, so it is repeated. Raises CloudError; TokenRefused for a 401."""
+        return self._repeated(lambda: self._read(url, params, access))
+
+    def post(self, url: str, *, form: Mapping[str, str], repeat: bool = False) -> Fields:
+        """``repeat``: whether a second time does no harm. Raises CloudError; CloudAnswer for what the provider has to say
+        of the form."""
+        return self._repeated(lambda: self._post(url, form), attempts=ATTEMPTS if repeat else 1)
+
+    def _repeated(self, ask: Callable[[], Fields], attempts: int = ATTEMPTS) -> Fields:
+        """What failed is asked again, a little later each time."""
+        for attempt in stamina.retry_context(on=CloudUnavailable, attempts=attempts, wait_initial=0.2, wait_max=2.0):
             with attempt:
-                return self._read(url, params, access)
+                return ask()
         raise AssertionError("every attempt returns or raises")
 
-    def post(self, url: str, *, form: Mapping[str, str]) -> Fields:
-        """Never repeated. Raises CloudError; CloudAnswer for what the provider has to say of the form."""
+    def _post(self, url: str, form: Mapping[str, str]) -> Fields:
         with self._outcome():
             return self._send(httpx.Request("POST", url, data=dict(form)))
 

@@ -28,7 +28,7 @@ from fitness.clouds.base import (
     Notification,
     Provider,
 )
-from fitness.clouds.vault import seal, unseal
+from fitness.clouds.vault import Unreadable, seal, unseal
 from fitness.models import Connection, PendingAuthorisation
 
 log = structlog.get_logger(__name__)
@@ -107,8 +107,12 @@ def forget_connections(*, user_id: UUID) -> None:
 
 
 def revoke_grant(*, provider_name: str, sealed: str) -> None:
-    """Takes the permission back at the cloud. Raises CloudError."""
-    provider(provider_name).revoke(opened(sealed).refresh)
+    """Takes the permission back at the cloud, as well as it goes. It never fails: the job would stay, and the tokens
+    with it."""
+    try:
+        provider(provider_name).revoke(opened(sealed).refresh)
+    except (CloudError, Unreadable) as error:
+        log.warning("cloud_keeps_permission", provider=provider_name, reason=str(error))
 
 
 @transaction.atomic

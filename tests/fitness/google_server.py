@@ -347,7 +347,7 @@ def handler_of(google: Google) -> type[BaseHTTPRequestHandler]:
             google.asked.append(f"fault {fault.how}")
             self.close_connection = True
             if fault.how == "answer":
-                self.reply(fault.status, fault.body, fault.headers)
+                self.reply(fault.status, fault.body, {"Connection": "close", **fault.headers})
             elif fault.how == "hang":
                 google.let_go.wait(5)
 

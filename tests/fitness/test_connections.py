@@ -278,17 +278,23 @@ def test_disconnecting_takes_the_permission_back(
 
 
 @pytest.mark.parametrize(
-    ("fault", "raises"), [(Fault("hang", at="/revoke"), True), (Fault("answer", at="/revoke", status=400), False)]
+    ("faults", "revoked"),
+    [
+        ([Fault("hang", at="/revoke")] * 3, 0),
+        ([Fault("close", at="/revoke")] * 2, 1),
+        ([Fault("answer", at="/revoke", status=400)], 0),
+    ],
 )
 def test_a_google_that_does_not_answer_keeps_nobody(
-    google: Google, person: User, connect: Connect, phone: APIClient, fault: Fault, raises: bool
+    google: Google, person: User, connect: Connect, phone: APIClient, faults: list[Fault], revoked: int
 ) -> None:
     connect(person)
     run_jobs()
-    google.faults.append(fault)
+    google.faults.extend(faults)
     assert phone.delete(f"{CONNECTIONS}/google_health").status_code == 200
     assert listed(phone)["google_health"]["state"] == "disconnected"
-    assert bool(run_jobs()) == raises, "the job is tried again"
+    assert run_jobs() == [], "a job that failed would stay, and the tokens with it"
+    assert len(google.revoked) == revoked
 
 
 def test_nothing_is_left_of_who_is_erased(google: Google, person: User, connect: Connect, phone: APIClient) -> None:
