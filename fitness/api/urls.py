@@ -2,6 +2,7 @@ from django.urls import re_path
 
 from fitness.api.connections import CallbackView, ConnectionsView, ConnectionView, GoogleHealthWebhookView
 from fitness.api.explain import ExplainView
+from fitness.api.sources import SourcesView
 from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
 
 urlpatterns = [
@@ -10,6 +11,7 @@ urlpatterns = [
     re_path(r"^fitness/connections/callback/?$", CallbackView.as_view()),
     re_path(r"^fitness/connections/(?P<provider>[^/]+)/?$", ConnectionView.as_view()),
     re_path(r"^fitness/webhooks/google_health/?$", GoogleHealthWebhookView.as_view()),
+    re_path(r"^fitness/sources/?$", SourcesView.as_view()),
     re_path(r"^fitness/stats/(?P<user_id>[^/]+)/?$", StatsView.as_view()),
     re_path(r"^leaderboard/(?P<competition_id>[^/]+)/explain/(?P<user_id>[^/]+)/?$", ExplainView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/activity/?$", ActivityView.as_view()),

@@ -27,11 +27,10 @@ from fitness.api.serializers import (
     SyncAnswer,
 )
 from fitness.api.sync import read_sync, sync_answer
-from fitness.models import Activity
 from fitness.queries import activity as queries
+from fitness.queries.readings import SourceDay, recent_activity
 from fitness.services.syncing import sync_together
 from leaderboards.queries import rank_of, standings_of_person
-from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire
 
 _SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], resource_type_field_name=None)
@@ -117,7 +116,7 @@ def dashboard(person: User, now: datetime) -> dict[str, Any]:
         "weekly_activity": [
             _day_answer(day) for day in queries.every_day(week, first=today - timedelta(days=6), last=today)
         ],
-        "recent_activity": [_recent(activity) for activity in queries.latest_activities(person.id, limit=10)],
+        "recent_activity": [_recent(activity) for activity in recent_activity(person.id, today=today, limit=10)],
     }
 
 
@@ -130,11 +129,10 @@ def _day_answer(day: queries.Day) -> dict[str, Any]:
     return {"date": day.day, **totals_to_wire(day.totals)}
 
 
-def _recent(activity: Activity) -> dict[str, Any]:
-    totals: Totals = activity.totals
+def _recent(activity: SourceDay) -> dict[str, Any]:
     return {
         "date": activity.day,
-        **totals_to_wire(totals),
+        **totals_to_wire(activity.totals),
         "source": activity.source,
         "synced_at": activity.synced_at,
     }

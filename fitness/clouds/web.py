@@ -44,8 +44,8 @@ class CloudWeb:
         return self._repeated(lambda: self._read(url, params, access))
 
     def post(self, url: str, *, form: Mapping[str, str], repeat: bool = False) -> Fields:
-        """``repeat``: whether a second time does no harm. Raises CloudError; CloudAnswer for what the provider has to say
-        of the form."""
+        """``repeat``: whether a second time does no harm. Raises CloudError; CloudAnswer for what the provider says of
+        the form."""
         return self._repeated(lambda: self._post(url, form), attempts=ATTEMPTS if repeat else 1)
 
     def _repeated(self, ask: Callable[[], Fields], attempts: int = ATTEMPTS) -> Fields:

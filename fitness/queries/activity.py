@@ -7,13 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from competitions.models import Competition
 from competitions.queries import participation
 from competitions.rules import ScoreSource
 from config.core.sql import columns
-from fitness.models import Activity
 from leaderboards.scoring import Totals
 from leaderboards.services import Total
 
@@ -134,10 +132,6 @@ def sum_of(listed: Iterable[Totals]) -> Totals:
         sum(each.energy_cal for each in totals),
         sum(each.active_seconds for each in totals),
     )
-
-
-def latest_activities(user_id: UUID, *, limit: int) -> QuerySet[Activity]:
-    return Activity.objects.filter(user_id=user_id).order_by("-synced_at", "-day")[:limit]
 
 
 def _rows(sql: str, parameters: list[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:
