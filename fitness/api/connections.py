@@ -69,6 +69,7 @@ class ConnectionView(APIView):
 class CallbackView(APIView):
     """Where a cloud sends the browser back to. It answers with a sentence and never redirects."""
 
+    http_method_names = ["get"]  # no HEAD: looking would use up the state
     authentication_classes = []
     permission_classes = [AllowAny]
 

@@ -122,6 +122,12 @@ def test_a_link_that_is_opened_twice_at_once_works_once(google: Google, phone: A
     assert google.asked.count("POST /token") == 1
 
 
+def test_looking_at_a_link_does_not_use_it_up(google: Google, phone: APIClient) -> None:
+    callback = callback_of(google.consent(begin(phone)))
+    assert [APIClient().head(callback).status_code, APIClient().post(callback).status_code] == [405, 405]
+    assert APIClient().get(callback).status_code == 200
+
+
 def test_only_the_latest_link_works(google: Google, phone: APIClient) -> None:
     first, second = (google.consent(begin(phone)) for _ in range(2))
     assert APIClient().get(callback_of(first)).status_code == 400

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from config.core.breaker import CircuitState
-from fitness import clouds
+from fitness import clouds, tasks
 from fitness.clouds import google_health
 from fitness.clouds.google_health import GoogleHealth
 from fitness.clouds.vault import seal
@@ -226,6 +226,29 @@ def test_a_permission_that_was_withdrawn_is_not_asked_for_again(
     assert google.asked == []
     shown = {one["provider"]: one for one in signed_in(person).get(CONNECTIONS).json()["data"]}["google_health"]
     assert shown["last_error"] == "The permission at Google Health has ended; connect again."
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (Fault("answer", at="/token", status=401, body=b'{"error": "invalid_client"}'), "credentials."),
+        (Fault("answer", at="/token", status=500), "of its own (500)."),
+        (Fault("hang", at="/token"), "in time."),
+        (Fault("answer", at="/token", body=b'{"access_token": 5, "expires_in": "x"}', status=200), "cannot read."),
+        (Fault("answer", at="/token", body=b'{"access_token": "x", "expires_in": 0}', status=200), "cannot read."),
+    ],
+)
+def test_trouble_while_refreshing_is_not_the_end_of_the_consent(
+    google: Google, mine: Connection, fault: Fault, says: str
+) -> None:
+    now = timezone.now() + timedelta(hours=2)
+    google.asked.clear()
+    google.faults.append(fault)
+    connection = fetched(mine, now)
+    assert (connection.state, connection.tokens) == ("failing", mine.tokens)
+    assert connection.last_error.endswith(says)
+    assert len(google.asked) == 1, "a refresh is not repeated at once"
+    assert fetched(mine, now + timedelta(minutes=1)).state == "connected"
 
 
 def test_tokens_that_always_look_wrong_end_the_consent(google: Google, mine: Connection) -> None:
@@ -476,6 +499,7 @@ def test_polling_asks_once_for_each(google: Google, mine: Connection) -> None:
     later = timezone.now() + timedelta(hours=1)
     for _ in range(3):
         fetching.enqueue_due_fetches(now=later)
+        tasks.fetch_due_connections(timestamp=0)
     google.asked.clear()
     assert run_jobs() == []
     assert len(google.asked) == 4, "one fetch"
