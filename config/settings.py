@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import django_stubs_ext
 
 from competitions.policy import OnHit
-from competitions.rules import Kind, Metric, Status
+from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
+from fitness.plausibility import FlagState
 from fitness.rules import SampleType
 
 django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscripted at run time
@@ -257,6 +258,8 @@ SPECTACULAR_SETTINGS = {
         "CompetitionStatusEnum": list(Status),
         "CompetitionTypeEnum": list(Kind),
         "MetricEnum": list(Metric),
+        "DeviceKindEnum": list(DeviceKind),
+        "FlagStateEnum": list(FlagState),  # connections have a state too
         "OnHitEnum": list(OnHit),
         "SampleTypeEnum": list(SampleType),
     },

@@ -50,7 +50,7 @@ class EvidenceAnswer(serializers.Serializer[Any]):
     text = serializers.CharField()
     numbers = serializers.DictField(help_text="seen, limit, unit, and what else explains them.")
     source = serializers.CharField()  # type: ignore[assignment]  # Field.source means something else
-    type = serializers.ChoiceField(list(SampleType), allow_null=True, help_text="Null: all of the record.")
+    metric = serializers.ChoiceField(list(SampleType), allow_null=True, help_text="Null: all of the record.")
     start = serializers.DateTimeField(allow_null=True)
     end = serializers.DateTimeField(allow_null=True)
     date = serializers.DateField(allow_null=True, help_text="Of a daily record.")
@@ -205,7 +205,7 @@ def _evidence_answer(piece: FlagEvidence, *, for_staff: bool) -> dict[str, Any]:
         "text": piece.text,
         "numbers": piece.numbers,
         "source": str(piece.source) if piece.source else piece.source_name,
-        "type": piece.type or None,
+        "metric": piece.type or None,
         "start": piece.start_at,
         "end": piece.end_at,
         "date": piece.day,

@@ -94,7 +94,7 @@ def test_a_decision_is_read_given_a_reason_and_confirmed(desk: Desk, flags: list
     assert "What was seen does not count" in text
     assert "1,000 steps per minute" in text
     assert Flag.objects.filter(state="open").count() == 3
-    assert "cadence of Ada" in text_of(confirms(judge, "exclude_flags", flags[0]))
+    assert "Cadence of Ada" in text_of(confirms(judge, "exclude_flags", flags[0]))
     flags[0].refresh_from_db()
     assert (flags[0].state, flags[0].reason) == ("excluded", "Not that fast.")
     assert flags[0].decided_by is not None

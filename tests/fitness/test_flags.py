@@ -58,7 +58,7 @@ def test_people_see_what_was_seen_what_it_means_and_what_they_may_do(
     [piece] = shown["evidence"]
     assert piece["text"] == ("1,000 steps per minute were measured for a minute or longer; 260 is more than people do.")
     assert piece["numbers"] == {"seen": 1000, "limit": 260, "unit": "steps per minute"}
-    assert (piece["source"], piece["type"], piece["date"]) == ("apple_health Watch (watch)", "steps", None)
+    assert (piece["source"], piece["metric"], piece["date"]) == ("apple_health Watch (watch)", "steps", None)
     assert piece["start"] == f"{yesterday:%Y-%m-%dT%H:%M:%SZ}"
 
 
