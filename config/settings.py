@@ -12,6 +12,7 @@ from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
+from fitness.plausibility import FlagState
 from fitness.rules import SampleType
 
 django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscripted at run time
@@ -203,6 +204,24 @@ APPROVAL_OVER = ENV.APPROVAL_OVER.by_currency
 PAYOUT_CAP = ENV.PAYOUT_CAP.by_currency
 STATEMENT_KEY = ENV.statement_key
 
+# --- Clouds -----------------------------------------------------------------------------------------------------------
+
+TOKEN_KEYS = ENV.token_keys
+OWNER_ONLY_SOURCES = frozenset(ENV.OWNER_ONLY_SOURCES)
+CLOUD_POLL_MINUTES = ENV.CLOUD_POLL_MINUTES
+CLOUD_TIMEOUT_SECONDS = 10.0
+BREAKER_FAILURES = ENV.BREAKER_FAILURES
+BREAKER_SECONDS = ENV.BREAKER_SECONDS
+GOOGLE_HEALTH_CLIENT_ID = ENV.GOOGLE_HEALTH_CLIENT_ID
+GOOGLE_HEALTH_CLIENT_SECRET = ENV.GOOGLE_HEALTH_CLIENT_SECRET
+GOOGLE_HEALTH_WEBHOOK_SECRETS = ENV.GOOGLE_HEALTH_WEBHOOK_SECRETS
+GOOGLE_HEALTH_URL = "https://health.googleapis.com"
+GOOGLE_FIT_CLIENT_ID = ENV.GOOGLE_FIT_CLIENT_ID
+GOOGLE_FIT_CLIENT_SECRET = ENV.GOOGLE_FIT_CLIENT_SECRET
+GOOGLE_FIT_URL = "https://www.googleapis.com"
+GOOGLE_CONSENT_URL = "https://accounts.google.com"
+GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com"  # noqa: S105 - an address
+
 # --- The API ----------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -240,6 +259,7 @@ SPECTACULAR_SETTINGS = {
         "CompetitionTypeEnum": list(Kind),
         "MetricEnum": list(Metric),
         "DeviceKindEnum": list(DeviceKind),
+        "FlagStateEnum": list(FlagState),  # connections have a state too
         "OnHitEnum": list(OnHit),
         "SampleTypeEnum": list(SampleType),
     },

@@ -13,6 +13,7 @@ from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
 from fitness.announce import announce_activity
+from fitness.services.connections import forget_connections
 from fitness.services.counting import count_activity
 from fitness.services.decisions import forget_flags
 from fitness.services.flags import check_newcomers
@@ -34,6 +35,7 @@ def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None
 @receiver(person_erased)
 def forget(user_id: UUID, **_: Any) -> None:
     forget_activity(user_id=user_id)
+    forget_connections(user_id=user_id)
     forget_flags(user_id=user_id)
 
 

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from config.core.admin import ReadOnly
-from fitness.models import Activity, CountedDay, DataSource, Sample, SupersededActivity
+from fitness.models import Activity, Connection, CountedDay, DataSource, Sample, SupersededActivity
 
 
 @admin.register(Activity)
@@ -27,6 +27,15 @@ class SupersededActivityAdmin(ReadOnly):
     list_filter = ("source",)
     search_fields = ("user__name", "user__email")
     list_select_related = ("user",)
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnly):
+    list_display = ("user", "provider", "state", "connected_at", "last_fetched_at", "waits_until", "last_error")
+    list_filter = ("provider", "state")
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)
+    exclude = ("tokens",)
 
 
 @admin.register(DataSource)

@@ -1,5 +1,6 @@
 from django.urls import re_path
 
+from fitness.api.connections import CallbackView, ConnectionsView, ConnectionView, GoogleHealthWebhookView
 from fitness.api.explain import ExplainView
 from fitness.api.flags import AppealView, DecisionView, FlagsView, FlagView
 from fitness.api.sources import SourcesView
@@ -7,6 +8,10 @@ from fitness.api.views import ActivityView, DashboardView, InsightsView, StatsVi
 
 urlpatterns = [
     re_path(r"^fitness/sync/?$", SyncView.as_view()),
+    re_path(r"^fitness/connections/?$", ConnectionsView.as_view()),
+    re_path(r"^fitness/connections/callback/?$", CallbackView.as_view()),
+    re_path(r"^fitness/connections/(?P<provider>[^/]+)/?$", ConnectionView.as_view()),
+    re_path(r"^fitness/webhooks/google_health/?$", GoogleHealthWebhookView.as_view()),
     re_path(r"^fitness/sources/?$", SourcesView.as_view()),
     re_path(r"^fitness/flags/?$", FlagsView.as_view()),
     re_path(r"^fitness/flags/(?P<flag_id>[^/]+)/?$", FlagView.as_view()),
