@@ -32,7 +32,6 @@ SOCKETS_PER_ADDRESS = ENV.SOCKETS_PER_ADDRESS
 OPERATIONS_NETWORKS = ENV.OPERATIONS_NETWORKS
 COMPETITIONS_BY_STAFF_ONLY = ENV.COMPETITIONS_BY_STAFF_ONLY
 MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
-OWNER_ONLY_SOURCES = frozenset({"strava"})
 SEAT_CHECKOUT = "prizes.checkout.EntryFees"  # who takes entry fees: competitions.checkout.Checkout, from above it
 DATABASE_URL = ENV.DATABASE_URL or devservices.database_url(DATA_DIR)
 REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)
