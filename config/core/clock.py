@@ -1,11 +1,12 @@
 """Time as zones see it. The moment itself is asked for once per request or command and passed down."""
 
 import re
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 EARLIEST_ZONE = "Pacific/Kiritimati"  # UTC+14: no place on Earth has a later date
+_OFFSET = re.compile(r"([+-])([01][0-9]):([0-5][0-9])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -15,12 +16,32 @@ def zone_names() -> frozenset[str]:
     return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
-def day_in(zone: str, moment: datetime) -> date:
-    """The calendar day there. A zone that the database of zones has dropped since is taken for UTC."""
+def is_zone(name: str) -> bool:
+    """Whether it is an IANA name or an offset from UTC, such as ``+13:00``."""
+    return name in zone_names() or _offset(name) is not None
+
+
+@lru_cache(4096)
+def zone_named(name: str) -> tzinfo:
+    """Of an IANA name or an offset. A zone that the database of zones has dropped since is taken for UTC."""
     try:
-        return moment.astimezone(ZoneInfo(zone)).date()
-    except ZoneInfoNotFoundError:
-        return moment.astimezone(UTC).date()
+        return _offset(name) or ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _offset(name: str) -> timezone | None:
+    """Up to 14 hours to either side: no place on Earth is further from UTC."""
+    found = _OFFSET.fullmatch(name)
+    if found is None:
+        return None
+    away = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return timezone(away if found[1] == "+" else -away) if away <= timedelta(hours=14) else None
+
+
+def day_in(zone: str, moment: datetime) -> date:
+    """The calendar day there."""
+    return moment.astimezone(zone_named(zone)).date()
 
 
 def parsed_day(text: object) -> date | None:

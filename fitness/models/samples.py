@@ -15,6 +15,7 @@ class DataSource(models.Model):
     app = models.CharField(max_length=200, help_text="Such as apple_health, or an app's bundle id.")
     device = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in DeviceKind])
+    synced_at = models.DateTimeField(help_text="When something of it last changed.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "app", "device", "kind"], name="data_source_once")]
@@ -92,11 +93,14 @@ class SourcePreference(models.Model):
 
 
 class CountedDay(models.Model):
-    """What of a participant's day counts in a competition, its sources merged and its rules applied. They add up to the
-    participant's synced totals. A day on which nothing counts may have no row."""
+    """What of somebody's day counts in a competition, its sources merged and the rules applied; or, without one, for
+    the person themselves, where everything does. They add up to a participant's synced totals. A day on which nothing
+    counts may have no row."""
 
-    competition = models.ForeignKey(Competition, models.CASCADE, related_name="counted_days", db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="counted_days")
+    competition = models.ForeignKey(
+        Competition, models.CASCADE, null=True, blank=True, related_name="counted_days", db_index=False
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="counted_days", db_index=False)
     day = models.DateField()
     steps = models.BigIntegerField()
     distance_mm = models.BigIntegerField()
@@ -104,7 +108,11 @@ class CountedDay(models.Model):
     active_seconds = models.BigIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["competition", "user", "day"], name="one_counted_day")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["competition", "user", "day"], nulls_distinct=False, name="one_counted_day_each"
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.day} of {self.user_id} in {self.competition_id}"
+        return f"{self.day} of {self.user_id} in {self.competition_id or 'all'}"

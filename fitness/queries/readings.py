@@ -1,0 +1,147 @@
+"""What somebody's sources say, as `reckoning` looks at it, and how their competitions look at it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from competitions.models import Competition
+from competitions.policy import DEFAULT_PREFERENCE, DayBoundary, MergeRule
+from competitions.rules import DeviceKind, runs_over_whole_days
+from config.core.sql import columns
+from fitness.queries.flags import holds_among
+from fitness.reckoning import Frame, Readings, StoredDay, StoredSample, microseconds
+from fitness.samples import LONGEST, SourceKey
+from leaderboards.scoring import Totals
+
+Days = tuple[date, date]
+"""The first and the last."""
+
+_DAYS = """
+    SELECT asked.user_id, d.source, d.day, d.steps, d.distance_mm, d.energy_cal, d.active_seconds,
+           (extract(epoch FROM d.synced_at) * 1000000)::bigint, (extract(epoch FROM d.superseded_at) * 1000000)::bigint
+      FROM unnest(%s::uuid[], %s::date[], %s::date[]) AS asked (user_id, first_day, last_day)
+      CROSS JOIN LATERAL (
+           SELECT source, day, steps, distance_mm, energy_cal, active_seconds, synced_at,
+                  NULL::timestamptz AS superseded_at
+             FROM fitness_activity a
+            WHERE a.user_id = asked.user_id AND a.day BETWEEN asked.first_day AND asked.last_day
+            UNION ALL
+           SELECT source, day, steps, distance_mm, energy_cal, active_seconds, synced_at, superseded_at
+             FROM fitness_supersededactivity s
+            WHERE s.user_id = asked.user_id AND s.day BETWEEN asked.first_day AND asked.last_day) d
+"""
+_SAMPLES = """
+    SELECT s.user_id, s.id, s.source_id, s.type,
+           (extract(epoch FROM s.start_at) * 1000000)::bigint, (extract(epoch FROM s.end_at) * 1000000)::bigint,
+           s.amount, s.recording, s.zone, s.channel,
+           (extract(epoch FROM s.synced_at) * 1000000)::bigint, (extract(epoch FROM s.superseded_at) * 1000000)::bigint
+      FROM unnest(%s::uuid[], %s::date[], %s::date[]) AS asked (user_id, first_day, last_day)
+      JOIN fitness_sample s ON s.user_id = asked.user_id
+       AND s.start_at > asked.first_day::timestamp AT TIME ZONE 'UTC' - interval '14 hours' - %s
+       AND s.start_at < asked.last_day::timestamp AT TIME ZONE 'UTC' + interval '36 hours'
+     ORDER BY s.user_id, s.start_at, s.id
+"""
+_SOURCES = "SELECT user_id, id, app, device, kind FROM fitness_datasource WHERE user_id = ANY(%s)"
+_JOINED = """
+    SELECT competition_id, user_id, joined_at FROM competitions_participant
+      JOIN unnest(%s::uuid[], %s::uuid[]) AS named (competition_id, user_id) USING (competition_id, user_id)
+"""
+_PREFERENCES = """
+    SELECT asked.user_id, asked.before, latest.kinds
+      FROM unnest(%s::uuid[], %s::timestamptz[]) AS asked (user_id, before)
+      CROSS JOIN LATERAL (
+           SELECT kinds FROM fitness_sourcepreference p
+            WHERE p.user_id = asked.user_id AND p.since_at < asked.before
+            ORDER BY p.since_at DESC LIMIT 1) latest
+"""
+
+
+def readings_of(asked: Mapping[UUID, Days]) -> dict[UUID, Readings]:
+    """What each of these people's sources say of these days, wherever on Earth they begin: three statements at most."""
+    rows = [(user_id, *days) for user_id, days in asked.items()]
+    days: dict[UUID, list[StoredDay]] = {user_id: [] for user_id in asked}
+    samples: dict[UUID, list[StoredSample]] = {user_id: [] for user_id in asked}
+    sources: dict[UUID, dict[int, SourceKey]] = {user_id: {} for user_id in asked}
+    for user_id, source, day, *amounts, known_from, known_until in _rows(_DAYS, columns(rows, 3)):
+        days[user_id].append(StoredDay(source, day, Totals(*amounts), known_from, known_until))
+    for user_id, source_id, app, device, kind in _rows(_SOURCES, [list(asked)]):
+        sources[user_id][source_id] = SourceKey(app, device, DeviceKind(kind))
+    rows = [row for row in rows if sources[row[0]]]
+    if rows:
+        for user_id, *sample in _rows(_SAMPLES, [*columns(rows, 3), LONGEST]):
+            samples[user_id].append(StoredSample(*sample))
+    return {user_id: Readings(days[user_id], samples[user_id], sources[user_id]) for user_id in asked}
+
+
+def own_frame() -> Frame:
+    """How people see themselves: everything counts, where they were."""
+    return Frame()
+
+
+def frames_of(pairs: Collection[tuple[Competition, UUID]]) -> dict[tuple[UUID, UUID], Frame]:
+    """How each competition looks at the participant beside it, by their ids: three statements at most."""
+    joined = _joined([(c.id, user_id) for c, user_id in pairs if c.policy.since_joining])
+    theirs = _preferences([(c, user_id) for c, user_id in pairs if c.policy.merge is MergeRule.PREFERRED])
+    holds = holds_among([(c.id, user_id) for c, user_id in pairs])
+    frames = {}
+    for competition, user_id in pairs:
+        pair = competition.id, user_id
+        frames[pair] = _frame(competition, joined.get(pair), theirs.get(pair), holds.get(pair, ()))
+    return frames
+
+
+def _frame(
+    competition: Competition, joined: int | None, theirs: Sequence[DeviceKind] | None, holds: Sequence[Any]
+) -> Frame:
+    policy = competition.policy
+    zone = {
+        DayBoundary.COMPETITION: competition.timezone,
+        DayBoundary.PARTICIPANT: None,
+        DayBoundary.UTC: "UTC",
+    }[policy.day_boundary]
+    whole_days = runs_over_whole_days(competition.start_at, competition.end_at, competition.timezone)
+    return Frame(
+        first_day=competition.starts_on,
+        last_day=competition.last_on,
+        zone=zone,
+        opens=None if whole_days else microseconds(competition.start_at),
+        ends=None if whole_days else microseconds(competition.end_at),
+        closes=microseconds(competition.closes_at),
+        joined=joined,
+        preference=theirs,
+        policy=policy,
+        owner_only=settings.OWNER_ONLY_SOURCES,
+        holds=holds,
+    )
+
+
+def _joined(pairs: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], int]:
+    if not pairs:
+        return {}
+    rows = _rows(_JOINED, columns(pairs, 2))
+    return {(competition_id, user_id): microseconds(at) for competition_id, user_id, at in rows}
+
+
+def _preferences(pairs: Collection[tuple[Competition, UUID]]) -> dict[tuple[UUID, UUID], Sequence[DeviceKind]]:
+    """The competition's, else the person's as it was when the competition closed, else the usual one."""
+    asking = {(user_id, c.closes_at) for c, user_id in pairs if not c.policy.preference}
+    theirs: dict[tuple[UUID, datetime], Sequence[DeviceKind]] = {}
+    if asking:
+        for user_id, before, kinds in _rows(_PREFERENCES, columns(asking, 2)):
+            theirs[user_id, before] = [DeviceKind(kind) for kind in kinds]
+    return {
+        (c.id, user_id): c.policy.preference or theirs.get((user_id, c.closes_at), DEFAULT_PREFERENCE)
+        for c, user_id in pairs
+    }
+
+
+def _rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
