@@ -10,6 +10,7 @@ from django.dispatch import receiver
 from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
+from fitness.services.imports import forget_imports
 from fitness.services.syncing import count_activity, forget_activity
 
 
@@ -26,3 +27,4 @@ def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None
 @receiver(person_erased)
 def forget(user_id: UUID, **_: Any) -> None:
     forget_activity(user_id=user_id)
+    forget_imports(user_id=user_id)

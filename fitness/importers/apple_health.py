@@ -10,11 +10,11 @@ was corrected on the phone replaces what it said before, and the same export cha
 the offset that an export writes is that of the phone that made it.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-import re
 from typing import IO, Any, NamedTuple
 
 from fitness.importers.items import DamagedFile, Item, content_id

@@ -7,105 +7,224 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('competitions', '0005_policy'),
-        ('fitness', '0003_one_index_less'),
+        ("competitions", "0005_policy"),
+        ("fitness", "0003_one_index_less"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DataSource',
+            name="DataSource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('app', models.CharField(help_text="Such as apple_health, or an app's bundle id.", max_length=200)),
-                ('device', models.CharField(blank=True, max_length=200)),
-                ('kind', models.CharField(choices=[('watch', 'watch'), ('band', 'band'), ('ring', 'ring'), ('phone', 'phone'), ('other', 'other')], max_length=8)),
-                ('synced_at', models.DateTimeField(help_text='When something of it last changed.')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='data_sources', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("app", models.CharField(help_text="Such as apple_health, or an app's bundle id.", max_length=200)),
+                ("device", models.CharField(blank=True, max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("watch", "watch"),
+                            ("band", "band"),
+                            ("ring", "ring"),
+                            ("phone", "phone"),
+                            ("other", "other"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("synced_at", models.DateTimeField(help_text="When something of it last changed.")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="data_sources",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Sample',
+            name="Sample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(help_text="The sender's id of the sample.", max_length=200)),
-                ('version', models.BigIntegerField(default=0, help_text="The sender's; the larger one stands.")),
-                ('channel', models.CharField(choices=[('push', 'push'), ('import', 'import'), ('google_health', 'google_health'), ('google_fit', 'google_fit')], max_length=16)),
-                ('type', models.CharField(choices=[('steps', 'steps'), ('distance', 'distance'), ('calories', 'calories'), ('active_minutes', 'active_minutes')], max_length=16)),
-                ('start_at', models.DateTimeField()),
-                ('end_at', models.DateTimeField(help_text='Exclusive.')),
-                ('amount', models.BigIntegerField(help_text='Steps, millimetres, small calories or seconds.')),
-                ('recording', models.CharField(choices=[('automatic', 'automatic'), ('active', 'active'), ('manual', 'manual')], max_length=9)),
-                ('zone', models.CharField(help_text='Where the person was: an IANA zone or an offset such as +13:00.', max_length=64)),
-                ('synced_at', models.DateTimeField(help_text='When it arrived.')),
-                ('superseded_at', models.DateTimeField(blank=True, null=True)),
-                ('removed_by_window', models.BooleanField(default=False, help_text='Superseded because a window that was said to be complete did not have it.')),
-                ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='fitness.datasource')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='samples', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(help_text="The sender's id of the sample.", max_length=200)),
+                ("version", models.BigIntegerField(default=0, help_text="The sender's; the larger one stands.")),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[
+                            ("push", "push"),
+                            ("import", "import"),
+                            ("google_health", "google_health"),
+                            ("google_fit", "google_fit"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("steps", "steps"),
+                            ("distance", "distance"),
+                            ("calories", "calories"),
+                            ("active_minutes", "active_minutes"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("start_at", models.DateTimeField()),
+                ("end_at", models.DateTimeField(help_text="Exclusive.")),
+                ("amount", models.BigIntegerField(help_text="Steps, millimetres, small calories or seconds.")),
+                (
+                    "recording",
+                    models.CharField(
+                        choices=[("automatic", "automatic"), ("active", "active"), ("manual", "manual")], max_length=9
+                    ),
+                ),
+                (
+                    "zone",
+                    models.CharField(
+                        help_text="Where the person was: an IANA zone or an offset such as +13:00.", max_length=64
+                    ),
+                ),
+                ("synced_at", models.DateTimeField(help_text="When it arrived.")),
+                ("superseded_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "removed_by_window",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Superseded because a window that was said to be complete did not have it.",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="samples",
+                        to="fitness.datasource",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="samples",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SourcePreference',
+            name="SourcePreference",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kinds', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=8), size=None)),
-                ('since_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='source_preferences', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kinds",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=8), size=None),
+                ),
+                ("since_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="source_preferences",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Tombstone',
+            name="Tombstone",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external_id', models.CharField(max_length=200)),
-                ('deleted_at', models.DateTimeField()),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tombstones', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("external_id", models.CharField(max_length=200)),
+                ("deleted_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tombstones",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CountedDay',
+            name="CountedDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('steps', models.BigIntegerField()),
-                ('distance_mm', models.BigIntegerField()),
-                ('energy_cal', models.BigIntegerField()),
-                ('active_seconds', models.BigIntegerField()),
-                ('competition', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='counted_days', to='competitions.competition')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='counted_days', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("steps", models.BigIntegerField()),
+                ("distance_mm", models.BigIntegerField()),
+                ("energy_cal", models.BigIntegerField()),
+                ("active_seconds", models.BigIntegerField()),
+                (
+                    "competition",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="counted_days",
+                        to="competitions.competition",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="counted_days",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('competition', 'user', 'day'), name='one_counted_day_each', nulls_distinct=False)],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("competition", "user", "day"), name="one_counted_day_each", nulls_distinct=False
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='datasource',
-            constraint=models.UniqueConstraint(fields=('user', 'app', 'device', 'kind'), name='data_source_once'),
+            model_name="datasource",
+            constraint=models.UniqueConstraint(fields=("user", "app", "device", "kind"), name="data_source_once"),
         ),
         migrations.AddIndex(
-            model_name='sample',
-            index=models.Index(fields=['user', 'start_at'], name='sample_by_start'),
+            model_name="sample",
+            index=models.Index(fields=["user", "start_at"], name="sample_by_start"),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.UniqueConstraint(condition=models.Q(('superseded_at', None)), fields=('user', 'external_id'), name='one_current_sample_per_id'),
+            model_name="sample",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("superseded_at", None)),
+                fields=("user", "external_id"),
+                name="one_current_sample_per_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='sample_not_negative'),
+            model_name="sample",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gte", 0)), name="sample_not_negative"),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.CheckConstraint(condition=models.Q(('end_at__gt', models.F('start_at'))), name='sample_ends_after_start'),
+            model_name="sample",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end_at__gt", models.F("start_at"))), name="sample_ends_after_start"
+            ),
         ),
         migrations.AddIndex(
-            model_name='sourcepreference',
-            index=models.Index(fields=['user', '-since_at'], name='preference_latest'),
+            model_name="sourcepreference",
+            index=models.Index(fields=["user", "-since_at"], name="preference_latest"),
         ),
         migrations.AddConstraint(
-            model_name='tombstone',
-            constraint=models.UniqueConstraint(fields=('user', 'external_id'), name='one_tombstone_per_sample'),
+            model_name="tombstone",
+            constraint=models.UniqueConstraint(fields=("user", "external_id"), name="one_tombstone_per_sample"),
         ),
     ]
