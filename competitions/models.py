@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from competitions import rules
-from competitions.policy import Policy, policy_of
+from competitions.policy import DayBoundary, Policy, policy_of
 from competitions.rules import Kind, Metric, ScoreSource, SeatState, Status, TieRule, Visibility
 
 
@@ -132,6 +132,12 @@ class Competition(models.Model):
     @property
     def policy(self) -> Policy:
         return policy_of(self.stored_policy)
+
+    @property
+    def day_zone(self) -> str | None:
+        """Whose midnights divide the days that count; None: those of where each participant was."""
+        zones = {DayBoundary.COMPETITION: self.timezone, DayBoundary.UTC: "UTC"}
+        return zones.get(self.policy.day_boundary)
 
     @property
     def prize_pool_funded(self) -> bool:

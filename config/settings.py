@@ -31,6 +31,7 @@ COMPETITIONS_BY_STAFF_ONLY = ENV.COMPETITIONS_BY_STAFF_ONLY
 MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
 MAX_IMPORT_BYTES = ENV.MAX_IMPORT_BYTES
 IMPORT_DIR = DATA_DIR / "imports"  # of uploads until they are read; all processes share it
+OWNER_ONLY_SOURCES = frozenset({"strava"})
 SEAT_CHECKOUT = "prizes.checkout.EntryFees"  # who takes entry fees: competitions.checkout.Checkout, from above it
 DATABASE_URL = ENV.DATABASE_URL or devservices.database_url(DATA_DIR)
 REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)

@@ -10,8 +10,9 @@ from django.dispatch import receiver
 from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
+from fitness.services.counting import count_activity
 from fitness.services.imports import forget_imports
-from fitness.services.syncing import count_activity, forget_activity
+from fitness.services.syncing import forget_activity
 
 
 @receiver(participants_joined)

@@ -1,7 +1,8 @@
 """Whether final standings are what they should be, worked out again from what is stored.
 
 This shares nothing with `leaderboards.settling` but the scoring itself, which is what a scoring version stands for: the
-documents are read as JSON, put in order and numbered here, and the totals come out of the activity by SQL.
+documents are read as JSON, put in order and numbered here, and the totals are counted again from every reading as it
+was known when the grace ended.
 """
 
 import json
@@ -17,7 +18,7 @@ from accounts.models import User
 from competitions.models import Competition
 from competitions.queries import participants_of
 from competitions.rules import ScoreSource, TieRule
-from fitness.queries.activity import totals_when_closed
+from fitness.services.counting import totals_when_closed
 from leaderboards.models import FinalStandings
 from leaderboards.queries import final_standings_history
 from leaderboards.scoring import MAX_SCORE, SCORING_VERSION, Totals, score_of
@@ -69,7 +70,7 @@ class _World:
     def of(cls, competition: Competition) -> "_World":
         people = frozenset(participants_of(competition.id).values_list("user_id", flat=True))
         erased = User.objects.filter(id__in=people, erased_at__isnull=False).values_list("id", flat=True)
-        return cls(competition, totals_when_closed(competition.id), people, frozenset(erased))
+        return cls(competition, totals_when_closed(competition), people, frozenset(erased))
 
 
 def _chain_problems(snapshot: FinalStandings, place: int, before: FinalStandings | None) -> Iterator[str]:

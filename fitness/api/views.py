@@ -62,7 +62,7 @@ class StatsView(APIView):
             {
                 "user_id": person.id,
                 "competition_id": competition.id if competition else None,
-                **totals_to_wire(queries.sum_of(days)),
+                **totals_to_wire(queries.sum_of(day.totals for day in days)),
                 "days": [_day_answer(day) for day in days],
             }
         )
@@ -98,8 +98,8 @@ def dashboard(person: User, now: datetime) -> dict[str, Any]:
     totals = queries.totals_of(person.id)
     fortnight = queries.days_of(person.id, first=today - timedelta(days=13), last=today)
     week = [day for day in fortnight if day.day > today - timedelta(days=7)]
-    before = queries.sum_of(day for day in fortnight if day.day <= today - timedelta(days=7))
-    this_week = queries.sum_of(week)
+    before = queries.sum_of(day.totals for day in fortnight if day.day <= today - timedelta(days=7))
+    this_week = queries.sum_of(day.totals for day in week)
     standings = list(standings_of_person(person.id))
     active = [s for s in standings if s.competition.status_at(now) == Status.ACTIVE]
     return {

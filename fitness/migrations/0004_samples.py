@@ -5,6 +5,28 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+COUNT_WHAT_IS_THERE = """
+INSERT INTO fitness_countedday (competition_id, user_id, day, steps, distance_mm, energy_cal, active_seconds)
+SELECT NULL, user_id, day, max(steps), max(distance_mm), max(energy_cal), max(active_seconds)
+  FROM fitness_activity GROUP BY user_id, day;
+
+INSERT INTO fitness_countedday (competition_id, user_id, day, steps, distance_mm, energy_cal, active_seconds)
+SELECT p.competition_id, p.user_id, a.day, max(a.steps), max(a.distance_mm), max(a.energy_cal), max(a.active_seconds)
+  FROM competitions_participant p
+  JOIN competitions_competition c ON c.id = p.competition_id AND c.score_source <> 'reported'
+  JOIN (SELECT user_id, day, steps, distance_mm, energy_cal, active_seconds, synced_at,
+               'infinity'::timestamptz AS superseded_at
+          FROM fitness_activity
+         UNION ALL
+        SELECT user_id, day, steps, distance_mm, energy_cal, active_seconds, synced_at, superseded_at
+          FROM fitness_supersededactivity) a
+    ON a.user_id = p.user_id AND a.day BETWEEN c.starts_on AND c.last_on
+   AND a.synced_at < c.closes_at AND a.superseded_at >= c.closes_at
+ WHERE p.left_at IS NULL
+ GROUP BY p.competition_id, p.user_id, a.day;
+"""
+"""Days were added up from day totals each time; of several sources the larger counted, as it does now."""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -227,4 +249,5 @@ class Migration(migrations.Migration):
             model_name="tombstone",
             constraint=models.UniqueConstraint(fields=("user", "external_id"), name="one_tombstone_per_sample"),
         ),
+        migrations.RunSQL(COUNT_WHAT_IS_THERE, migrations.RunSQL.noop),
     ]

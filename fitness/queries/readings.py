@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from competitions.models import Competition
-from competitions.policy import DEFAULT_PREFERENCE, DayBoundary, MergeRule
+from competitions.policy import DEFAULT_PREFERENCE, MergeRule
 from competitions.rules import DeviceKind, runs_over_whole_days
 from config.core.sql import columns
 from fitness.queries.flags import holds_among
@@ -82,11 +82,14 @@ def own_frame() -> Frame:
     return Frame()
 
 
-def frames_of(pairs: Collection[tuple[Competition, UUID]]) -> dict[tuple[UUID, UUID], Frame]:
-    """How each competition looks at the participant beside it, by their ids: three statements at most."""
+def frames_of(
+    pairs: Collection[tuple[Competition, UUID]], at: datetime | None = None
+) -> dict[tuple[UUID, UUID], Frame]:
+    """How each competition looks at the participant beside it, by their ids: three statements at most. ``at``: with
+    what was held back then."""
     joined = _joined([(c.id, user_id) for c, user_id in pairs if c.policy.since_joining])
     theirs = _preferences([(c, user_id) for c, user_id in pairs if c.policy.merge is MergeRule.PREFERRED])
-    holds = holds_among([(c.id, user_id) for c, user_id in pairs])
+    holds = holds_among([(c.id, user_id) for c, user_id in pairs], at)
     frames = {}
     for competition, user_id in pairs:
         pair = competition.id, user_id
@@ -97,23 +100,17 @@ def frames_of(pairs: Collection[tuple[Competition, UUID]]) -> dict[tuple[UUID, U
 def _frame(
     competition: Competition, joined: int | None, theirs: Sequence[DeviceKind] | None, holds: Sequence[Any]
 ) -> Frame:
-    policy = competition.policy
-    zone = {
-        DayBoundary.COMPETITION: competition.timezone,
-        DayBoundary.PARTICIPANT: None,
-        DayBoundary.UTC: "UTC",
-    }[policy.day_boundary]
     whole_days = runs_over_whole_days(competition.start_at, competition.end_at, competition.timezone)
     return Frame(
         first_day=competition.starts_on,
         last_day=competition.last_on,
-        zone=zone,
+        zone=competition.day_zone,
         opens=None if whole_days else microseconds(competition.start_at),
         ends=None if whole_days else microseconds(competition.end_at),
         closes=microseconds(competition.closes_at),
         joined=joined,
         preference=theirs,
-        policy=policy,
+        policy=competition.policy,
         owner_only=settings.OWNER_ONLY_SOURCES,
         holds=holds,
     )

@@ -7,33 +7,41 @@ from functools import cached_property
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.services import lock_people
-from competitions.models import Competition
+from competitions.models import Competition, Participant
 from competitions.queries import held_for
 from competitions.rules import ScoreSource
 from config.core.sql import columns
-from fitness.models import Activity, SupersededActivity
-from fitness.queries.activity import Turn, totals_in, totals_of_participants, turns_of
+from fitness.models import Activity, CountedDay, DataSource, Sample, SourcePreference, SupersededActivity, Tombstone
+from fitness.plausibility import Change, DayTotal, StoredSample
+from fitness.queries.activity import Turn, turns_of
+from fitness.reckoning import days_touched, microseconds
 from fitness.rules import Reading, Source
+from fitness.samples import SampleReading
+from fitness.services.counting import count_activity, count_days
+from fitness.services.flags import open_flags
+from fitness.services.samples import Plan, Refused, SampleChanges, plan_samples, write_samples
 from fitness.signals import activity_stored
 from leaderboards.scoring import Totals
-from leaderboards.services import hold_boards, record_synced_totals
+from leaderboards.services import hold_boards
 
 Key = tuple[UUID, date, Source]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one caller sent, and when it arrived."""
+    """What one caller sent, and when it arrived. ``samples``: one for each person at most."""
 
     readings: Sequence[Reading]
     now: datetime
+    samples: Sequence[SampleChanges] = ()
 
     @cached_property
     def days(self) -> dict[UUID, set[date]]:
-        """Of each person in it."""
-        days: dict[UUID, set[date]] = {}
+        """The days that the daily readings of each person are about, and who else is in it."""
+        days: dict[UUID, set[date]] = {changes.user_id: set() for changes in self.samples}
         for reading in self.readings:
             days.setdefault(reading.user_id, set()).add(reading.day)
         return days
@@ -41,18 +49,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class SyncResult:
-    """How many readings changed something and how many said nothing new; ``counted_in``: competitions, by id, in
-    which any of them counts."""
+    """How many readings changed something, how many said nothing new, and how many samples were taken out;
+    ``counted_in``: competitions, by id, that accept any of their days; ``refused``: for each of the batch's samples,
+    in their order, those that contradict what is stored."""
 
     accepted: int
     unchanged: int
     counted_in: Sequence[UUID]
+    removed: int = 0
+    refused: Sequence[Sequence[Refused]] = ()
 
 
-def sync_activities(*, readings: Sequence[Reading], now: datetime) -> SyncResult:
-    """Stores readings of people who exist, and moves their boards. The number of statements does not depend on
-    how many readings there are."""
-    return sync_together([Batch(readings, now)])[0]
+def sync_activities(
+    *, readings: Sequence[Reading] = (), samples: Sequence[SampleChanges] = (), now: datetime
+) -> SyncResult:
+    """Stores readings and samples of people who exist, and moves their boards. The number of statements does not depend
+    on how many there are."""
+    return sync_together([Batch(readings, now, samples)])[0]
 
 
 @transaction.atomic
@@ -79,16 +92,12 @@ def sync_together(batches: Sequence[Batch]) -> list[SyncResult]:
 @transaction.atomic
 def forget_activity(*, user_id: UUID) -> None:
     """Of a person who is erased; finished standings keep the sums, under an id that means nobody any more."""
-    Activity.objects.filter(user_id=user_id).delete()
-    SupersededActivity.objects.filter(user_id=user_id).delete()
-
-
-def count_activity(*, competitions: Iterable[Competition], user_ids: Collection[UUID] | None, now: datetime) -> None:
-    """Adds up what these participants (all of them for None) did in each competition, and has it scored. Inside a
-    transaction, with the people locked and the rules held."""
-    ids = [competition.id for competition in competitions]
-    if ids:
-        record_synced_totals(totals=totals_in(ids, user_ids), now=now)
+    Sample.objects.filter(user_id=user_id).delete()
+    for theirs in (Activity, SupersededActivity, DataSource, Tombstone, SourcePreference):
+        theirs.objects.filter(user_id=user_id).delete()
+    took_part = Participant.objects.filter(user_id=user_id).values("competition_id")
+    days = CountedDay.objects.filter(user_id=user_id)
+    days.filter(Q(competition=None) | Q(competition__in=took_part)).delete()
 
 
 def _fed_by_activity(competitions: Iterable[Competition]) -> list[Competition]:
@@ -113,21 +122,55 @@ def _store(batches: Sequence[Batch], competitions: Mapping[UUID, Sequence[Compet
     stored = _stored({_key(reading) for batch in batches for reading in batch.readings})
     before = dict(stored)
     accepted = [sum(_takes(stored, reading) for reading in batch.readings) for batch in batches]
-    changed = {key: totals for key, totals in stored.items() if before.get(key) != totals}
+    new_totals = {key: totals for key, totals in stored.items() if before.get(key) != totals}
+    planned = iter(plan_samples([changes for batch in batches for changes in batch.samples]))
+    plans = [[next(planned) for _ in batch.samples] for batch in batches]
+    all_plans = [plan for theirs in plans for plan in theirs]
+    changed = _days_changed(new_totals, all_plans)
     turns = _turns(batches, changed)
-    counted = [_counted(batch, competitions, turns) for batch in batches]
+    replaced = [key for key in new_totals if key in before and turns[key[0]].keeps_history]
+    if replaced:
+        _keep_superseded(replaced, turns)
+    if new_totals:
+        _upsert(new_totals, turns)
+    samples = write_samples(all_plans, {user_id: turn.at for user_id, turn in turns.items()})
     if changed:
-        replaced = [key for key in changed if key in before and turns[key[0]].some_closed]
-        if replaced:
-            _keep_superseded(replaced, turns)
-        _upsert(changed, turns)
-        moved = [pair for pairs in counted for pair in pairs if pair[1] in turns]
-        arrived_at = {user_id: turn.at for user_id, turn in turns.items()}
-        record_synced_totals(totals=totals_of_participants(moved), now=max(arrived_at.values()), arrived_at=arrived_at)
-        activity_stored.send(Activity, user_ids=turns.keys())
+        at = {user_id: turns[user_id].at for user_id in changed}
+        open_to_all = {user_id: [c for c in competitions[user_id] if c.closes_at > at[user_id]] for user_id in changed}
+        flagged = open_flags(changes=_changes(new_totals, samples), competitions=open_to_all, now=max(at.values()))
+        count_days(changed=changed, competitions=open_to_all, arrived_at=at)
+        for user_id in flagged & changed.keys():
+            count_activity(competitions=open_to_all[user_id], user_ids=[user_id], now=at[user_id])
+        activity_stored.send(Activity, user_ids=changed.keys())
     return [
-        SyncResult(number, len(batch.readings) - number, sorted({competition_id for competition_id, _ in pairs}))
-        for batch, number, pairs in zip(batches, accepted, counted, strict=True)
+        SyncResult(
+            accepted=number + sum(plan.accepted for plan in theirs),
+            unchanged=len(batch.readings) - number + sum(plan.unchanged for plan in theirs),
+            counted_in=sorted(_accepting(batch, competitions, turns)),
+            removed=sum(plan.removed for plan in theirs),
+            refused=tuple(plan.refused for plan in theirs),
+        )
+        for batch, number, theirs in zip(batches, accepted, plans, strict=True)
+    ]
+
+
+def _days_changed(new_totals: Iterable[Key], plans: Iterable[Plan]) -> dict[UUID, set[date]]:
+    """On which something may count otherwise than before."""
+    days: dict[UUID, set[date]] = {}
+    for user_id, day, _ in new_totals:
+        days.setdefault(user_id, set()).add(day)
+    for plan in plans:
+        if theirs := plan.days():
+            days.setdefault(plan.changes.user_id, set()).update(theirs)
+    return days
+
+
+def _changes(new_totals: Mapping[Key, Totals], samples: Mapping[UUID, Sequence[StoredSample]]) -> list[Change]:
+    days: dict[UUID, list[DayTotal]] = {}
+    for (user_id, day, source), totals in new_totals.items():
+        days.setdefault(user_id, []).append(DayTotal(source, day, totals))
+    return [
+        Change(user_id, samples.get(user_id, ()), days.get(user_id, ())) for user_id in samples.keys() | days.keys()
     ]
 
 
@@ -158,33 +201,41 @@ def _takes(stored: dict[Key, Totals], reading: Reading) -> bool:
     return larger != known
 
 
-def _turns(batches: Iterable[Batch], changed: Iterable[Key]) -> dict[UUID, Turn]:
-    """Of those whose activity has changed."""
-    arrived_at = {user_id: batch.now for batch in batches for user_id in batch.days}
-    days: dict[UUID, list[date]] = {}
-    for user_id, day, _ in changed:
-        days.setdefault(user_id, []).append(day)
-    return turns_of({user_id: (arrived_at[user_id], theirs) for user_id, theirs in days.items()}) if days else {}
+def _turns(batches: Iterable[Batch], changed: Mapping[UUID, Collection[date]]) -> dict[UUID, Turn]:
+    """Of everybody in the batches; only those whose activity has changed may have to wait for theirs."""
+    at_once = {user_id: Turn(batch.now, keeps_history=False) for batch in batches for user_id in batch.days}
+    return at_once | turns_of({user_id: (at_once[user_id].at, days) for user_id, days in changed.items()})
 
 
-def _counted(
+def _accepting(
     batch: Batch, competitions: Mapping[UUID, Sequence[Competition]], turns: Mapping[UUID, Turn]
-) -> list[tuple[UUID, UUID]]:
-    """The participants whom these readings count for, by competition and person."""
-    counted = []
+) -> set[UUID]:
+    """The competitions, by id, that take what this batch says."""
+    accepting: set[UUID] = set()
     for user_id, days in batch.days.items():
-        arrived_at = turns[user_id].at if user_id in turns else batch.now
-        counted += [
-            (competition.id, user_id)
-            for competition in competitions[user_id]
-            if competition.closes_at > arrived_at
-            and any(competition.starts_on <= day <= competition.last_on for day in days)
-        ]
-    return counted
+        arrived_at = turns[user_id].at
+        for competition in competitions[user_id]:
+            if competition.closes_at > arrived_at and any(
+                competition.starts_on <= day <= competition.last_on for day in days
+            ):
+                accepting.add(competition.id)
+    for changes in batch.samples:
+        arrived_at = turns[changes.user_id].at
+        for competition in competitions[changes.user_id]:
+            if competition.closes_at > arrived_at and any(_falls_into(competition, s) for s in changes.samples):
+                accepting.add(competition.id)
+    return accepting
+
+
+def _falls_into(competition: Competition, sample: SampleReading) -> bool:
+    zone = competition.day_zone or sample.zone
+    first, last = days_touched(microseconds(sample.start_at), microseconds(sample.end_at), zone)
+    return first <= competition.last_on and last >= competition.starts_on
 
 
 def _keep_superseded(replaced: Collection[Key], turns: Mapping[UUID, Turn]) -> None:
-    """Copies what is about to be replaced, as far as a competition that is closed by then has counted it."""
+    """Copies what is about to be replaced, as far as a competition has counted it that is closed by then, or that only
+    takes what arrives some days after it was measured."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -198,7 +249,8 @@ def _keep_superseded(replaced: Collection[Key], turns: Mapping[UUID, Turn]) -> N
                    SELECT 1 FROM competitions_participant p JOIN competitions_competition c ON c.id = p.competition_id
                     WHERE p.user_id = a.user_id AND p.left_at IS NULL AND a.day BETWEEN c.starts_on AND c.last_on
                       AND c.cancelled_at IS NULL AND c.score_source <> 'reported'
-                      AND c.closes_at <= at AND a.synced_at < c.closes_at)
+                      AND a.synced_at < c.closes_at
+                      AND (c.closes_at <= at OR c.stored_policy ->> 'backfill_days' IS NOT NULL))
             """,
             columns([(*key, turns[key[0]].at) for key in replaced], 4),
         )

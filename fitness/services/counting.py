@@ -1,0 +1,135 @@
+"""From readings to the days that count, and from those to scores."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from itertools import islice
+from uuid import UUID
+
+from django.db import connection
+
+from competitions.models import Competition
+from competitions.queries import participants_of
+from config.core.sql import Value, columns
+from fitness.queries.activity import sum_of, totals_counted
+from fitness.queries.readings import frames_of, own_frame, readings_of
+from fitness.reckoning import Frame, counted_days, reckon
+from leaderboards.scoring import Totals
+from leaderboards.services import record_synced_totals
+
+AT_ONCE = 500
+"""Participants whose whole competition is held in memory."""
+
+Row = tuple[UUID | None, UUID, date, Totals]
+Cell = tuple[UUID | None, UUID, date]
+"""A day of a person in a competition, or of their own."""
+
+
+def count_activity(*, competitions: Iterable[Competition], user_ids: Collection[UUID] | None, now: datetime) -> None:
+    """Counts everything that these participants (all of them for None) did in each competition anew, and has it scored.
+    Inside a transaction, with the people locked and the rules held."""
+    for competition in competitions:
+        here = participants_of(competition.id).order_by("user_id")
+        ids = here.values_list("user_id", flat=True) if user_ids is None else sorted(user_ids)
+        for some in _chunks(ids):
+            _count_whole(competition, some)
+            totals = totals_counted([(competition.id, user_id) for user_id in some])
+            record_synced_totals(totals=totals, now=now)
+
+
+def count_days(
+    *,
+    changed: Mapping[UUID, Collection[date]],
+    competitions: Mapping[UUID, Sequence[Competition]],
+    arrived_at: Mapping[UUID, datetime],
+) -> None:
+    """Counts these days of these people anew, for themselves and in their competitions as far as they fall into them,
+    and has it scored. Inside a transaction, with the people locked and the rules held. The number of statements does
+    not depend on how many they are."""
+    readings = readings_of({user_id: (min(days), max(days)) for user_id, days in changed.items()})
+    pairs = [(competition, user_id) for user_id in changed for competition in competitions.get(user_id, ())]
+    frames = frames_of(pairs)
+    rows: list[Row] = []
+    cells: list[Cell] = []
+    for user_id, days in changed.items():
+        views: list[tuple[UUID | None, Frame]] = [(None, own_frame())]
+        views += [(c.id, frames[c.id, user_id]) for c in competitions.get(user_id, ())]
+        for competition_id, frame in views:
+            theirs = [day for day in days if frame.first_day <= day <= frame.last_day]
+            counted = counted_days(frame, reckon(frame, readings[user_id])) if theirs else {}
+            rows += [(competition_id, user_id, day, counted[day]) for day in theirs if day in counted]
+            cells += [(competition_id, user_id, day) for day in theirs if day not in counted]
+    _write(rows, cells)
+    touched = {(row[0], row[1]) for row in [*rows, *cells]}
+    totals = totals_counted([(c.id, user_id) for c, user_id in pairs if (c.id, user_id) in touched])
+    record_synced_totals(totals=totals, now=max(arrived_at.values()), arrived_at=arrived_at)
+
+
+def totals_when_closed(competition: Competition) -> dict[UUID, Totals]:
+    """What each participant had done by what had arrived when the grace ended, whatever arrived since. For people who
+    were erased since that is nothing."""
+    totals = {}
+    for some in _chunks(participants_of(competition.id).order_by("user_id").values_list("user_id", flat=True)):
+        for user_id, days in _whole(competition, some, at=competition.closes_at).items():
+            totals[user_id] = sum_of(days.values())
+    return totals
+
+
+def _whole(
+    competition: Competition, user_ids: Sequence[UUID], at: datetime | None = None
+) -> dict[UUID, dict[date, Totals]]:
+    """All days that count of these participants."""
+    readings = readings_of(dict.fromkeys(user_ids, (competition.starts_on, competition.last_on)))
+    frames = frames_of([(competition, user_id) for user_id in user_ids], at)
+    views = {user_id: frames[competition.id, user_id] for user_id in user_ids}
+    return {user_id: counted_days(frame, reckon(frame, readings[user_id])) for user_id, frame in views.items()}
+
+
+def _count_whole(competition: Competition, user_ids: Sequence[UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM fitness_countedday WHERE competition_id = %s AND user_id = ANY(%s)",
+            [competition.id, list(user_ids)],
+        )
+    counted = _whole(competition, user_ids)
+    rows = [(competition.id, user_id, day, totals) for user_id, days in counted.items() for day, totals in days.items()]
+    _write(rows, [])
+
+
+def _chunks(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
+    remaining = iter(ids)
+    while some := list(islice(remaining, AT_ONCE)):
+        yield some
+
+
+def _write(rows: Sequence[Row], empty: Sequence[Cell]) -> None:
+    """The days that count, and those on which nothing does any more."""
+    with connection.cursor() as cursor:
+        if rows:
+            written: list[tuple[Value, ...]] = [
+                (competition_id, user_id, day, t.steps, t.distance_mm, t.energy_cal, t.active_seconds)
+                for competition_id, user_id, day, t in rows
+            ]
+            cursor.execute(
+                """
+                INSERT INTO fitness_countedday AS c
+                       (competition_id, user_id, day, steps, distance_mm, energy_cal, active_seconds)
+                SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::date[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                     %s::bigint[])
+                    ON CONFLICT (competition_id, user_id, day) DO UPDATE
+                   SET steps = excluded.steps, distance_mm = excluded.distance_mm, energy_cal = excluded.energy_cal,
+                       active_seconds = excluded.active_seconds
+                 WHERE (c.steps, c.distance_mm, c.energy_cal, c.active_seconds) IS DISTINCT FROM
+                       (excluded.steps, excluded.distance_mm, excluded.energy_cal, excluded.active_seconds)
+                """,
+                columns(written, 7),
+            )
+        if empty:
+            cursor.execute(
+                """
+                DELETE FROM fitness_countedday c
+                 USING unnest(%s::uuid[], %s::uuid[], %s::date[]) AS gone (competition_id, user_id, day)
+                 WHERE c.competition_id IS NOT DISTINCT FROM gone.competition_id
+                   AND c.user_id = gone.user_id AND c.day = gone.day
+                """,
+                columns(empty, 3),
+            )
