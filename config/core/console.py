@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from django.db import transaction
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 Item = TypeVar("Item")
@@ -20,6 +20,16 @@ def progress(items: Iterable[Item], *, doing: str, total: int | None) -> Iterabl
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         yield from bar.track(items, total=total, description=doing)
+
+
+@contextmanager
+def byte_progress(*, doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes on standard error; what it gives is told how many are done. Silent where that is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda done: bar.update(task, completed=min(done, total))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -59,8 +58,8 @@ class ImportsView(APIView):
     @extend_schema(request={"multipart/form-data": Upload}, responses={202: ImportAnswer})
     def post(self, request: Request) -> Response:
         """Takes a file, which is read in the background. Which formats there are stands in docs/imports.md."""
-        upload = request.data.get("file")
-        if not isinstance(upload, UploadedFile):
+        upload = request.FILES.get("file")
+        if upload is None:
             raise Invalid(details={"file": ["Send a file, as multipart/form-data."]})
         made = create_import(user=caller(request), upload=upload, now=timezone.now())
         return success(_answer(made), message="The file is read in the background.", status=202)
@@ -81,5 +80,8 @@ class ImportView(APIView):
         return success(message="The import is cancelled.")
 
 
+_FIELDS: list[str] = list(ImportAnswer().get_fields())
+
+
 def _answer(found: Import) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in ImportAnswer().fields}
+    return {name: getattr(found, name) for name in _FIELDS}

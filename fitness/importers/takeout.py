@@ -194,7 +194,7 @@ def _sample(
         amount = Decimal(int(amount)) if abs(amount) < 10**9 else amount
     if amount == 0:
         return None
-    sample = {
+    sample: dict[str, Any] = {
         "id": content_id(app, type_, device, int(start.timestamp()), int(end.timestamp())),
         "type": type_,
         "start": start.isoformat(timespec="seconds"),
@@ -204,9 +204,7 @@ def _sample(
         "source": {"app": app, "device": device},
         "recording": "manual" if manual else "automatic",
     }
-    if start.utcoffset():
-        sample["zone"] = sample["start"][-6:]
-    return sample
+    return sample | ({"zone": start.isoformat()[-6:]} if start.utcoffset() else {})
 
 
 def _item(counted: str, number: int, make: Callable[..., list[_Sample]], *said: Any) -> Iterator[Item]:

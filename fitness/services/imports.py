@@ -5,10 +5,12 @@ batch, each committed together with how far it came. Whoever dies in between is 
 the last batch. Reading the same file twice changes nothing, since equal content has equal ids.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from io import SEEK_END
 from itertools import islice
 from typing import IO, Any, cast
 from uuid import UUID
@@ -26,11 +28,12 @@ from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Conflict, Invalid, NotFound, TooLarge
 from fitness.importers.formats import FORMATS, Format, format_of
 from fitness.importers.items import Item, WrongFile
-from fitness.models import Import
+from fitness.models import Import, Sample
 from fitness.models.imports import UNFINISHED, ImportState
 from fitness.rules import Channel, Reading, UnbelievableRecord, read_record
 from fitness.samples import SampleReading, read_sample
-from fitness.services.syncing import SampleChanges, sync_activities
+from fitness.services.samples import SampleChanges
+from fitness.services.syncing import sync_activities
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +80,8 @@ class Meter:
         self._file = file
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
         self.bytes_read = 0
+        self.size = file.seek(0, SEEK_END)
+        file.seek(0)
 
     def read(self, size: int = -1) -> bytes:
         return self._counted(self._file.read(size))
@@ -117,23 +122,38 @@ def _store_batch(batch: list[Item], user: User, tally: Tally, now: datetime, *, 
     tally.read += len(batch)
     if dry_run or not (samples or readings):
         return
-    changes = [SampleChanges(user_id=user.id, channel=Channel.IMPORT, samples=samples)] if samples else []
-    result = sync_activities(readings=readings, now=now, samples=changes)
+    changes = SampleChanges(user.id, Channel.IMPORT, [sample for _, sample in samples])
+    result = sync_activities(readings=readings, samples=[changes] if samples else [], now=now)
     tally.accepted += result.accepted
     tally.unchanged += result.unchanged
+    refused = [samples[one.place] for theirs in result.refused for one in theirs]
+    known = _amounts_stored(user, [sample for _, sample in refused])
+    for item, sample in refused:
+        if known.get(sample.external_id) == sample.amount:
+            tally.unchanged += 1  # the export was made in another time zone
+        else:
+            tally.reject(item, "There is another amount for the same time from the same source already.")
+
+
+def _amounts_stored(user: User, samples: Sequence[SampleReading]) -> dict[str, int]:
+    if not samples:
+        return {}
+    ids = [sample.external_id for sample in samples]
+    stored = Sample.objects.filter(user=user, external_id__in=ids, superseded_at=None)
+    return dict(stored.values_list("external_id", "amount"))
 
 
 def _believable(
     batch: Iterable[Item], user: User, tally: Tally, now: datetime
-) -> tuple[list[SampleReading], list[Reading]]:
-    samples: list[SampleReading] = []
+) -> tuple[list[tuple[Item, SampleReading]], list[Reading]]:
+    samples: list[tuple[Item, SampleReading]] = []
     readings: list[Reading] = []
     zone = user.timezone or "UTC"
     latest = day_in(user.timezone or EARLIEST_ZONE, now)
     for item in batch:
         try:
             if item.sample is not None:
-                samples.append(read_sample(item.sample, zone=zone, now=now))
+                samples.append((item, read_sample(item.sample, zone=zone, now=now)))
             elif item.record is not None:
                 readings.append(read_record(item.record, user_id=user.id, today=latest, latest_day=latest))
             else:
@@ -147,12 +167,12 @@ def _believable(
 
 
 @transaction.atomic
-def create_import(*, user: User, upload: UploadedFile, now: datetime) -> Import:
+def create_import(*, user: User, upload: UploadedFile[bytes], now: datetime) -> Import:
     """Keeps an upload and has it read. Raises Invalid for a file of no known format, TooLarge, TooManyImports."""
     if (upload.size or 0) > settings.MAX_IMPORT_BYTES:
         raise TooLarge(f"A file may have {settings.MAX_IMPORT_BYTES} bytes at most.")
     try:
-        known = format_of(upload)  # type: ignore[arg-type]  # it reads and seeks as a file does
+        known = format_of(upload)
     except WrongFile as error:
         raise Invalid(details={"file": [str(error)]}) from None
     lock_people([user.id])
@@ -160,7 +180,7 @@ def create_import(*, user: User, upload: UploadedFile, now: datetime) -> Import:
         raise TooManyImports
     made = Import.objects.create(user=user, format=known.name, bytes=upload.size or 0, created_at=now)
     _folder().save(str(made.id), upload)
-    _enqueue(now)
+    _enqueue()
     return made
 
 
@@ -173,7 +193,7 @@ def cancel_import(*, user_id: UUID, import_id: UUID) -> None:
     if found.state != ImportState.WAITING:
         raise ImportRunning
     found.delete()
-    transaction.on_commit(lambda: _folder().delete(str(import_id)))
+    transaction.on_commit(partial(_folder().delete, str(import_id)))
 
 
 @transaction.atomic
@@ -181,7 +201,8 @@ def forget_imports(*, user_id: UUID) -> None:
     """Of a person who is erased, files included. Whoever reads one of them notices before the next batch."""
     ids = list(Import.objects.filter(user_id=user_id).values_list("id", flat=True))
     Import.objects.filter(id__in=ids).delete()
-    transaction.on_commit(lambda: [_folder().delete(str(import_id)) for import_id in ids] and None)
+    for import_id in ids:
+        transaction.on_commit(partial(_folder().delete, str(import_id)))
 
 
 def read_imports(*, clock: Callable[[], datetime]) -> None:
@@ -206,12 +227,12 @@ def _folder() -> FileSystemStorage:
     return FileSystemStorage(settings.IMPORT_DIR, file_permissions_mode=0o600, directory_permissions_mode=0o700)
 
 
-def _enqueue(now: datetime) -> None:
+def _enqueue() -> None:
     """In the transaction at hand: the job exists if and only if that is committed."""
-    from fitness.tasks import read_waiting_imports  # tasks call services
+    from fitness.tasks import read_uploads  # tasks call services
 
     with suppress(AlreadyEnqueued), transaction.atomic():
-        read_waiting_imports.defer(timestamp=int(now.timestamp()))
+        read_uploads.defer()
 
 
 def _next() -> Import | None:
@@ -257,7 +278,7 @@ def _read_on(found: Import, file: Meter, clock: Callable[[], datetime]) -> None:
     def note() -> None:
         saved = Import.objects.filter(id=found.id).update(
             **vars(tally),
-            bytes_read=max(found.bytes_read, min(file.bytes_read, found.bytes)),
+            bytes_read=max(found.bytes_read, min(file.bytes_read, file.size)),
             attempts=0,  # it has come further, so it is not the file that kills
         )
         if not saved:
