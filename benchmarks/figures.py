@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("reads", "frames", "writes", "boards")
+SECTIONS = ("reads", "frames", "writes", "boards", "imports")
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CROWDS = (2_000, 10_000)
 
@@ -157,6 +157,18 @@ FIGURES: tuple[Figure, ...] = (
     Figure("writes.alone", "durable syncs, one after the other", "syncs/s", short="one after the other"),
     Figure("writes.found", "acknowledged rows found after kill -9 of PostgreSQL", "%", (at_least(100),)),
     *(figure for size in SIZES for figure in _board(size)),
+    Figure(
+        "imports.seconds", "export.xml of 500 MB, until all of it counts", "s", (at_most(120), beside("imports.tree"))
+    ),
+    Figure(
+        "imports.memory",
+        "export.xml of 500 MB: the importing process, at most",
+        "MiB",
+        (at_most(200), beside("imports.tree_memory")),
+    ),
+    Figure("imports.again", "the same file once more", "s"),
+    Figure("imports.tree", "ElementTree.parse of the same file, which keeps nothing", "s", short="the tree alone"),
+    Figure("imports.tree_memory", "ElementTree.parse of the same file: at most", "MiB", short="the tree"),
 )
 
 

@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from io import SEEK_END
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from django.db import transaction
 from rich.console import Console
@@ -23,13 +24,14 @@ def progress(items: Iterable[Item], *, doing: str, total: int | None) -> Iterabl
 
 
 @contextmanager
-def byte_progress(*, doing: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of bytes on standard error; what it gives is told how many are done. Silent where that is no terminal."""
+def read_progress(file: BinaryIO, *, doing: str) -> Iterator[BinaryIO]:
+    """The file, with a bar of its bytes on standard error while it is read; silent where that is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda done: bar.update(task, completed=min(done, total))
+        total = file.seek(0, SEEK_END)
+        file.seek(0)
+        yield bar.wrap_file(file, total=total, description=doing)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def text_lines(file: IO[bytes]) -> Iterator[str]:
     number = 0
     while line := file.readline(MAX_LINE_BYTES):
         number += 1
-        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+        if len(line) >= MAX_LINE_BYTES and not line.endswith(b"\n"):
             raise DamagedFile(f"Line {number} is longer than {MAX_LINE_BYTES} bytes.")
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")

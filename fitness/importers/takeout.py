@@ -125,7 +125,7 @@ def _point(point: Any) -> list[_Sample]:
     value = point["fitValue"][0]["value"]
     start, end = (datetime.fromtimestamp(int(point[key]) // 10**9, UTC) for key in ("startTimeNanos", "endTimeNanos"))
     origin = str(point.get("originDataSourceId", "")).split(":")
-    device = " ".join(origin[2:5])[:200] if len(origin) > 4 else ""
+    device = " ".join(origin[2:5]).encode("utf-8", "replace").decode()[:200] if len(origin) > 4 else ""
     manual = origin[-1] == "user_input"
     amount = value.get("intVal", value.get("fpVal"))
     return [_sample("google_fit", device, type_, start, end, amount, unit, manual=manual)]

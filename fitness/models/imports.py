@@ -29,7 +29,7 @@ class Import(models.Model):
     state = models.CharField(max_length=8, choices=ImportState.choices, default=ImportState.WAITING)
     format = models.CharField(max_length=16, choices=[(known.name, known.title) for known in FORMATS.values()])
     bytes = models.BigIntegerField(help_text="Of the file.")
-    bytes_read = models.BigIntegerField(default=0)
+    bytes_read = models.BigIntegerField(default=0, help_text="How much of the file is stored.")
     read = models.BigIntegerField(default=0)
     accepted = models.BigIntegerField(default=0)
     unchanged = models.BigIntegerField(default=0)

@@ -2,7 +2,8 @@
 
 An upload lies in a folder that all processes share. One process at a time reads imports, the oldest first: batch by
 batch, each committed together with how far it came. Whoever dies in between is followed by somebody who goes on after
-the last batch. Reading the same file twice changes nothing, since equal content has equal ids.
+the last batch: the same file gives the same items in the same order. Reading it twice changes nothing, since equal
+content has equal ids.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,9 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from io import SEEK_END
 from itertools import islice
-from typing import IO, Any, cast
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -26,8 +26,9 @@ from accounts.models import User
 from accounts.services import lock_people
 from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Conflict, Invalid, NotFound, TooLarge
-from fitness.importers.formats import FORMATS, Format, format_of
+from fitness.importers.formats import FORMATS, format_of
 from fitness.importers.items import Item, WrongFile
+from fitness.importers.sorting import Sorted
 from fitness.models import Import, Sample
 from fitness.models.imports import UNFINISHED, ImportState
 from fitness.rules import Channel, Reading, UnbelievableRecord, read_record
@@ -73,44 +74,22 @@ class Tally:
             self.problems.append({"place": item.place, "problem": text[:_PROBLEM_LENGTH]})
 
 
-class Meter:
-    """A file that knows how much of it was read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-        self.bytes_read = 0
-        self.size = file.seek(0, SEEK_END)
-        file.seek(0)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._counted(self._file.read(size))
-
-    def readline(self, size: int = -1) -> bytes:
-        return self._counted(self._file.readline(size))
-
-    def _counted(self, data: bytes) -> bytes:
-        self.bytes_read += len(data)
-        return data
-
-
 # --- What a file says ---------------------------------------------------------------------------------------------
 
 
-def import_file(
+def import_items(
     *,
-    file: IO[bytes],
-    known: Format,
+    items: Iterable[Item],
     user: User,
-    clock: Callable[[], datetime],
     tally: Tally,
-    note: Callable[[], None],
+    clock: Callable[[], datetime],
+    note: Callable[[], None] = lambda: None,
     dry_run: bool = False,
 ) -> None:
-    """Stores what a file says that ``tally`` has not read yet, batch by batch; ``note`` is called in the transaction of
-    each, after it was added to the tally. A dry run stores nothing. Raises WrongFile."""
-    items = islice(known.read(file), tally.read, None)
-    while batch := list(islice(items, BATCH)):
+    """Stores those items that ``tally`` has not read yet, batch by batch; ``note`` is called in the transaction of
+    each, after it was added to the tally. A dry run stores nothing."""
+    following = islice(items, tally.read, None)
+    while batch := list(islice(following, BATCH)):
         with transaction.atomic():
             lock_people([user.id])
             _store_batch(batch, user, tally, clock(), dry_run=dry_run)
@@ -254,7 +233,8 @@ def _read_import(found: Import, clock: Callable[[], datetime]) -> None:
         if found.attempts > MAX_ATTEMPTS:
             raise WrongFile("It could not be read: every process that tried ended.")
         with _folder().open(str(found.id)) as file:
-            _read_on(found, Meter(file), clock)
+            items = Sorted(FORMATS[found.format].read(file))
+            _go_on(found, items, clock)
     except _Forgotten:
         return
     except (WrongFile, FileNotFoundError) as error:
@@ -272,26 +252,19 @@ def _read_import(found: Import, clock: Callable[[], datetime]) -> None:
     _folder().delete(str(found.id))
 
 
-def _read_on(found: Import, file: Meter, clock: Callable[[], datetime]) -> None:
+def _go_on(found: Import, items: Sorted, clock: Callable[[], datetime]) -> None:
     tally = Tally(found.read, found.accepted, found.unchanged, found.rejected, list(found.problems))
 
     def note() -> None:
         saved = Import.objects.filter(id=found.id).update(
             **vars(tally),
-            bytes_read=max(found.bytes_read, min(file.bytes_read, file.size)),
+            bytes_read=found.bytes * tally.read // len(items),
             attempts=0,  # it has come further, so it is not the file that kills
         )
         if not saved:
             raise _Forgotten
 
-    import_file(
-        file=cast("IO[bytes]", file),
-        known=FORMATS[found.format],
-        user=found.user,
-        clock=clock,
-        tally=tally,
-        note=note,
-    )
+    import_items(items=items, user=found.user, tally=tally, clock=clock, note=note)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,13 +16,14 @@ from accounts.services import make_placeholder_people
 from competitions.models import Competition
 from competitions.services.enrolment import enrol_people
 from config.core.clock import EARLIEST_ZONE, day_in
-from config.core.console import byte_progress, print_report, progress
+from config.core.console import print_report, progress, read_progress
 from config.core.errors import Refusal
 from fitness.importers.fitbit_csv import Row, read_rows
-from fitness.importers.formats import FORMATS, Format, format_of
+from fitness.importers.formats import FORMATS, format_of
 from fitness.importers.items import WrongFile
+from fitness.importers.sorting import Sorted
 from fitness.rules import Reading, UnbelievableRecord, read_record
-from fitness.services.imports import Meter, Tally, import_file
+from fitness.services.imports import Tally, import_items
 from fitness.services.syncing import sync_activities
 
 BATCH = 1000
@@ -75,27 +76,17 @@ class Command(BaseCommand):
         try:
             with file.open("rb") as opened:
                 known = format_of(opened) if chosen == "auto" else FORMATS[chosen]
-                self._read(opened, known, user, tally, dry_run)
+                with read_progress(opened, doing="Reading") as watched:
+                    items = Sorted(known.read(watched))
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
         except WrongFile as error:
             raise CommandError(f"{file} is not such an export: {error}") from None
+        following = progress(items, doing="Importing", total=len(items))
+        import_items(items=following, user=user, tally=tally, clock=timezone.now, dry_run=dry_run)
         counts = {"read": tally.read, "accepted": tally.accepted, "unchanged": tally.unchanged}
         problems = [f"{problem['place']}: {problem['problem']}" for problem in tally.problems]
         return {"format": known.name, **counts}, problems, tally.rejected
-
-    def _read(self, opened: IO[bytes], known: Format, user: User, tally: Tally, dry_run: bool) -> None:
-        meter = Meter(opened)
-        with byte_progress(doing="Importing", total=meter.size) as show:
-            import_file(
-                file=cast("IO[bytes]", meter),
-                known=known,
-                user=user,
-                clock=timezone.now,
-                tally=tally,
-                note=lambda: show(meter.bytes_read),
-                dry_run=dry_run,
-            )
 
     # --- A table of many people ---
 
