@@ -4,10 +4,11 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
-from competitions.models import Competition, Participant, Seat, StatusMove
+from competitions.models import Competition, Participant, RulesVersion, Seat, StatusMove
 from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
-from config.core.admin import ReadOnly
+from config.core.admin import ReadOnly, readable_document
 from config.core.money import to_decimal
 
 
@@ -92,3 +93,16 @@ class StatusMoveAdmin(ReadOnly):
     list_filter = ("to_status",)
     search_fields = ("competition__name",)
     list_select_related = ("competition", "moved_by")
+
+
+@admin.register(RulesVersion)
+class RulesVersionAdmin(ReadOnly):
+    list_display = ("competition", "number", "made_at", "made_by", "reason", "digest")
+    search_fields = ("competition__name", "digest")
+    list_select_related = ("competition", "made_by")
+    fields = ("competition", "number", "made_at", "made_by", "reason", "previous_digest", "digest", "readable")
+    readonly_fields = ("readable",)
+
+    @admin.display(description="document")
+    def readable(self, version: RulesVersion) -> SafeString:
+        return readable_document(version.document)

@@ -78,6 +78,9 @@ class Competition(models.Model):
         blank=True,
         help_text="What of policy.Policy is not as by default.",
     )
+    rules_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="The newest of its frozen rules; 0 before the start."
+    )
 
     visibility = models.CharField(max_length=8, choices=_choices(Visibility), default=Visibility.OPEN)
     join_code = models.CharField(max_length=16, editable=False, unique=True)
@@ -138,6 +141,10 @@ class Competition(models.Model):
         """Whose midnights divide the days that count; None: those of where each participant was."""
         zones = {DayBoundary.COMPETITION: self.timezone, DayBoundary.UTC: "UTC"}
         return zones.get(self.policy.day_boundary)
+
+    @property
+    def money_at_stake(self) -> bool:
+        return bool(self.entry_fee_minor or self.prize_pool_minor)
 
     @property
     def prize_pool_funded(self) -> bool:
@@ -216,6 +223,44 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.competition_id}, {self.state}"
+
+
+class RulesVersion(models.Model):
+    """A competition's rules as they were frozen: number 1 when it starts, by the clock, each further one a change with
+    an author and a reason. PostgreSQL refuses to change, delete or truncate them.
+
+    ``document`` is canonical JSON (`documents` says of what), ``digest`` the SHA-256 of its UTF-8 bytes in hex. Every
+    document holds the digest of the one before it, so none can be exchanged unnoticed.
+    """
+
+    competition = models.ForeignKey(Competition, models.PROTECT, related_name="rules_versions", db_index=False)
+    number = models.PositiveIntegerField()
+    document = models.TextField()
+    digest = models.CharField(max_length=64)
+    previous_digest = models.CharField(max_length=64, blank=True)
+    made_at = models.DateTimeField()
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", help_text="Empty: the clock."
+    )
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["competition", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["competition", "number"], name="rules_once_per_number"),
+            models.CheckConstraint(
+                condition=Q(number=1, previous_digest="") | (Q(number__gt=1) & ~Q(previous_digest="")),
+                name="rules_chained",
+            ),
+            models.CheckConstraint(
+                condition=Q(number=1, made_by=None, reason="")
+                | (Q(number__gt=1, made_by__isnull=False) & ~Q(reason="")),
+                name="rules_change_signed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rules {self.number} of {self.competition_id}"
 
 
 class StatusMove(models.Model):

@@ -83,6 +83,32 @@ class Policy:
         return self.checks.get(check, DEFAULT_CHECKS[check])
 
 
+def policy_document(policy: Policy) -> dict[str, Any]:
+    """All of it as JSON, what is as by default too. `policy_of` reads it."""
+    return {
+        "day_boundary": policy.day_boundary.value,
+        "merge": policy.merge.value,
+        "preference": [kind.value for kind in policy.preference],
+        "since_joining": policy.since_joining,
+        "daily_cap": dict(policy.daily_cap),
+        "allowed_sources": sorted(policy.allowed_sources),
+        "manual_entries": policy.manual_entries,
+        "backfill_days": policy.backfill_days,
+        "checks": {check.value: policy.on_hit(check).value for check in Check},
+    }
+
+
+def policy_to_store(policy: Policy) -> dict[str, Any]:
+    """The inverse of `policy_of`: the same policy is always stored as the same JSON."""
+    default = policy_document(Policy())
+    stored = {name: value for name, value in policy_document(policy).items() if value != default[name]}
+    if "checks" in stored:
+        stored["checks"] = {
+            name: on_hit for name, on_hit in stored["checks"].items() if on_hit != default["checks"][name]
+        }
+    return stored
+
+
 def policy_of(stored: Mapping[str, Any]) -> Policy:
     """Reads what is stored with a competition: the fields of Policy by name, as JSON; what is not there is as by
     default."""

@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import User
-from competitions.models import Competition, Participant, Seat
+from competitions.models import Competition, Participant, RulesVersion, Seat
 from competitions.rules import SeatState, Visibility
 from config.core.errors import Forbidden, NotFound
 
@@ -156,6 +156,11 @@ def lock_rules(competition_ids: Sequence[UUID], *, shared: bool) -> None:
             f"SELECT {function}(hashtextextended(id::text, 0)) FROM unnest(%s::uuid[]) AS id",  # noqa: S608 - constants
             [list(competition_ids)],
         )
+
+
+def rules_versions(competition_id: UUID) -> QuerySet[RulesVersion]:
+    """All that were frozen, the first one first; none before the start."""
+    return RulesVersion.objects.filter(competition_id=competition_id).order_by("number")
 
 
 def public_competitions() -> QuerySet[Competition]:

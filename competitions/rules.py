@@ -42,6 +42,16 @@ class Metric(StrEnum):
     WEIGHTED = "weighted"
 
 
+BASE_UNITS = {
+    "steps": ("steps", 1),
+    "distance": ("distance_mm", 1000),
+    "calories": ("energy_cal", 1000),
+    "active_minutes": ("active_seconds", 60),
+}
+"""Of each amount of the wire, which says metres, kilocalories and minutes: its name in base units, and how many of
+those one is."""
+
+
 class ScoreSource(StrEnum):
     SYNCED = "synced"  # only activity counts
     REPORTED = "reported"  # only reported totals count

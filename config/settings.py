@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import django_stubs_ext
 
+from competitions.policy import OnHit
 from competitions.rules import Kind, Status
 from config import devservices
 from config.core import environment
@@ -235,7 +236,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     # Transactions have a status and a type too, so these two are named after what they are of.
-    "ENUM_NAME_OVERRIDES": {"CompetitionStatusEnum": list(Status), "CompetitionTypeEnum": list(Kind)},
+    "ENUM_NAME_OVERRIDES": {
+        "CompetitionStatusEnum": list(Status),
+        "CompetitionTypeEnum": list(Kind),
+        "OnHitEnum": list(OnHit),
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.core.schema.without_trailing_slashes",

@@ -84,12 +84,30 @@ def _time_won(pieces: Sequence[Piece], cluster: Sequence[int]) -> dict[int, Micr
     return won
 
 
+class _Slowness:
+    """Orders pieces from the highest rate down, exactly, where a quotient of floats cannot tell them apart."""
+
+    __slots__ = ("amount", "length")
+
+    def __init__(self, piece: Piece) -> None:
+        self.amount, self.length = piece.amount, piece.end - piece.start
+
+    def __lt__(self, other: "_Slowness") -> bool:
+        return self.amount * other.length > other.amount * self.length
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Slowness) and self.amount * other.length == other.amount * self.length
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def _by_precedence(pieces: Sequence[Piece], cluster: Sequence[int]) -> Mapping[int, int]:
     """Who goes before whom: preferred ones, then higher rates, then what is the same for everybody who looks."""
 
-    def key(place: int) -> tuple[int, Fraction, Hashable, int, int]:
+    def key(place: int) -> tuple[int, float, _Slowness, Hashable, int, int]:
         piece = pieces[place]
-        return piece.rank, -Fraction(piece.amount, piece.end - piece.start), piece.source, piece.start, piece.end
+        rate = piece.amount / (piece.end - piece.start)  # correctly rounded, so never in the wrong order
+        return piece.rank, -rate, _Slowness(piece), piece.source, piece.start, piece.end
 
     return {place: number for number, place in enumerate(sorted(cluster, key=key))}
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from competitions.policy import Policy
-from competitions.rules import DeviceKind
+from competitions.rules import BASE_UNITS, DeviceKind
 from config.core.clock import zone_named
 from fitness.merging import Microseconds, Piece, counted_shares, whole
 from fitness.plausibility import Hold
@@ -28,12 +28,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _ONE_DAY = timedelta(days=1)
-BASE_UNITS: Mapping[SampleType, str] = {
-    SampleType.STEPS: "steps",
-    SampleType.DISTANCE: "distance_mm",
-    SampleType.CALORIES: "energy_cal",
-    SampleType.ACTIVE_MINUTES: "active_seconds",
-}
+_TYPES = {type_.value: type_ for type_ in SampleType}
+AMOUNTS: Mapping[SampleType, str] = {type_: BASE_UNITS[type_][0] for type_ in SampleType}
 """What of Totals a sample adds to."""
 _LATEST_ZONE = "-12:00"  # no place on Earth has an earlier date
 
@@ -146,7 +142,7 @@ def counted_days(frame: Frame, parts: Iterable[Part]) -> dict[date, Totals]:
 
 
 def _totals(by_type: Mapping[SampleType, Sequence[Fraction | int]], daily_cap: Mapping[str, int]) -> Totals:
-    amounts = {BASE_UNITS[type_]: whole(shares) for type_, shares in by_type.items()}
+    amounts = {AMOUNTS[type_]: whole(shares) for type_, shares in by_type.items()}
     return Totals(**{name: min(amount, daily_cap.get(name, amount)) for name, amount in amounts.items()})
 
 
@@ -183,7 +179,7 @@ def _parts_of_day(frame: Frame, stored: StoredDay) -> Iterator[Part]:
     if reason is None and frame.joined is not None and stored.day < day_at(frame.zone or "UTC", frame.joined):
         reason = Reason.BEFORE_JOINING
     reason = reason or _reason_by_source(frame, source, "", manual=stored.source == Source.MANUAL)
-    for type_, name in BASE_UNITS.items():
+    for type_, name in AMOUNTS.items():
         if amount := getattr(stored.totals, name):
             held = reason or _reason_by_hold(frame.holds, stored, type_)
             yield Part(stored.day, type_, source, stored, start, end, amount, 0, held)
@@ -195,7 +191,7 @@ def _parts_of_sample(frame: Frame, sample: StoredSample, source: SourceKey) -> I
         return
     reason = reason or _reason_by_source(frame, source, sample.channel, manual=sample.recording == Recording.MANUAL)
     reason = reason or (_reason_by_hold(frame.holds, sample, sample.type) if frame.holds else None)
-    type_ = SampleType(sample.type)
+    type_ = _TYPES[sample.type]
     for day, start, end, amount in _divided(sample, frame.zone or sample.zone, frame):
         if frame.first_day <= day <= frame.last_day:
             yield Part(day, type_, source, sample, start, end, amount, 0, reason or _reason_by_span(frame, start))
@@ -298,7 +294,7 @@ def _merge(parts: Sequence[Part], frame: Frame) -> None:
             for part in finer:
                 part.share = 0
     for part in parts:
-        if part.share != part.amount:
+        if isinstance(part.share, Fraction) or part.share != part.amount:
             part.reason = Reason.OVERLAPPED
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import Any, NamedTuple
 
-from competitions.rules import DeviceKind
+from competitions.rules import BASE_UNITS, DeviceKind
 from config.core.clock import is_zone
 from fitness.rules import LIMITS, Recording, SampleType, UnbelievableRecord
 
@@ -179,7 +179,7 @@ def _amount(raw: Mapping[str, Any], type_: SampleType, errors: dict[str, list[st
 def _in_base_units(value: int | Decimal, unit: str, type_: SampleType, errors: dict[str, list[str]]) -> int:
     times, per = UNITS[type_][unit]
     most, name = LIMITS[type_]
-    most_of_base = 2 * most * _PER_WIRE_UNIT[type_]  # of the two days that a sample may last
+    most_of_base = 2 * most * BASE_UNITS[type_][1]  # of the two days that a sample may last
     if value * per > most_of_base * times if isinstance(value, int) else value > Decimal(most_of_base * per) / times:
         errors["value"] = [f"More than {2 * most} {name} in one sample is not believable."]
     elif type_ is SampleType.STEPS and value != int(value):
@@ -189,14 +189,6 @@ def _in_base_units(value: int | Decimal, unit: str, type_: SampleType, errors: d
     else:
         return int(_DOWN.divide(_DOWN.multiply(value, Decimal(times)), Decimal(per)))
     return 0
-
-
-_PER_WIRE_UNIT = {
-    SampleType.STEPS: 1,
-    SampleType.DISTANCE: 1000,
-    SampleType.CALORIES: 1000,
-    SampleType.ACTIVE_MINUTES: 60,
-}
 
 
 def _zone(value: Any, errors: dict[str, list[str]]) -> str:

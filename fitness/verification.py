@@ -16,7 +16,7 @@ from uuid import UUID
 
 from accounts.models import User
 from competitions.models import Competition
-from competitions.queries import participants_of
+from competitions.queries import participants_of, rules_versions
 from competitions.rules import ScoreSource, TieRule
 from fitness.services.counting import totals_when_closed
 from leaderboards.models import FinalStandings
@@ -65,12 +65,15 @@ class _World:
     totals: Mapping[UUID, Totals]
     people: frozenset[UUID]
     erased: frozenset[UUID]
+    rules: Sequence[tuple[int, str]]  # the number of each frozen version, and what its document's digest is
 
     @classmethod
     def of(cls, competition: Competition) -> "_World":
         people = frozenset(participants_of(competition.id).values_list("user_id", flat=True))
         erased = User.objects.filter(id__in=people, erased_at__isnull=False).values_list("id", flat=True)
-        return cls(competition, totals_when_closed(competition), people, frozenset(erased))
+        versions = rules_versions(competition.id).values_list("number", "document")
+        rules = [(number, sha256(text.encode()).hexdigest()) for number, text in versions]
+        return cls(competition, totals_when_closed(competition), people, frozenset(erased), rules)
 
 
 def _chain_problems(snapshot: FinalStandings, place: int, before: FinalStandings | None) -> Iterator[str]:
@@ -112,7 +115,7 @@ def _document_problems(snapshot: FinalStandings, document: Mapping[str, Any], wo
         yield f"the document is not {_FORMAT}"
         return
     yield from _head_problems(snapshot, document)
-    yield from _rule_problems(document, world.competition)
+    yield from _rule_problems(document, world)
     if document.get("scoring_version") != SCORING_VERSION:
         yield f"made with scoring version {document.get('scoring_version')}, this server knows {SCORING_VERSION}"
         return
@@ -140,8 +143,11 @@ def _head_problems(snapshot: FinalStandings, document: Mapping[str, Any]) -> Ite
             yield f"{name} is {document.get(name)!r} in the document and {value!r} beside it"
 
 
-def _rule_problems(document: Mapping[str, Any], competition: Competition) -> Iterator[str]:
-    """The rules are fixed from the start on, so those of the competition are still those that were frozen."""
+def _rule_problems(document: Mapping[str, Any], world: _World) -> Iterator[str]:
+    """What people joined under is fixed from the start on, and nothing changes once it is over: the competition's rules
+    are still those that were frozen, in their last version if there are versions."""
+    competition = world.competition
+    number, digest = world.rules[-1] if world.rules else (None, None)
     fixed = {
         "metric": competition.metric,
         "weights": {name: str(weight) for name, weight in competition.weights.items()},
@@ -150,6 +156,8 @@ def _rule_problems(document: Mapping[str, Any], competition: Competition) -> Ite
         "first_day": str(competition.starts_on),
         "last_day": str(competition.last_on),
         "closes_at": _moment(competition.closes_at),
+        "rules_version": number,
+        "rules_digest": digest,
     }
     frozen = document.get("rules")
     for name, value in fixed.items():

@@ -1,11 +1,17 @@
-import json
+from typing import Any
+from uuid import uuid4
 
-from django.contrib import admin
-from django.utils.html import format_html
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from config.core.admin import ReadOnly
-from leaderboards.models import Board, FinalStandings, Standing
+from config.core.admin import ReadOnly, readable_document
+from config.core.errors import Refusal
+from leaderboards.models import Board, Correction, FinalStandings, Standing
+from leaderboards.settling import add_correction
 
 
 @admin.register(Board)
@@ -45,4 +51,52 @@ class FinalStandingsAdmin(ReadOnly):
 
     @admin.display(description="document")
     def readable(self, standings: FinalStandings) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(json.loads(standings.document), ensure_ascii=False, indent=2))
+        return readable_document(standings.document)
+
+
+class CorrectionForm(forms.ModelForm[Correction]):
+    correction_id = forms.UUIDField(initial=uuid4, widget=forms.HiddenInput)  # so that a form sent twice corrects once
+
+    class Meta:
+        model = Correction
+        fields = ("competition", "user", "points", "reason")
+
+
+@admin.register(Correction)
+class CorrectionAdmin(ReadOnly):
+    """A correction stays as it was made; what was wrong is made good by another one."""
+
+    form = CorrectionForm
+    list_display = ("made_at", "user", "competition", "points", "reason", "made_by")
+    search_fields = ("user__name", "user__email", "competition__name", "reason")
+    list_select_related = ("competition", "user", "made_by")
+    date_hierarchy = "made_at"
+    raw_id_fields = ("competition", "user")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("leaderboards.add_correction")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*CorrectionForm.Meta.fields, *(["made_by", "made_at"] if obj else ["correction_id"]))
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """What cannot be corrected is said above the form, which keeps what was written into it."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except Refusal as refusal:
+            complaints = [text for texts in (refusal.details or {}).values() for text in texts]
+            messages.error(request, " ".join(complaints or [refusal.message]))
+            written = {name: request.POST.get(name, "") for name in CorrectionForm.base_fields}
+            return HttpResponseRedirect(f"{request.path}?{urlencode(written)}")
+
+    def save_model(self, request: HttpRequest, obj: Correction, form: Any, change: bool) -> None:
+        obj.pk = form.cleaned_data["correction_id"]
+        add_correction(
+            competition_id=obj.competition_id,
+            user_id=obj.user_id,
+            points=obj.points,
+            reason=obj.reason,
+            by=request.user,  # type: ignore[arg-type]
+            correction_id=obj.pk,
+            now=timezone.now(),
+        )

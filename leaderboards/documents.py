@@ -9,10 +9,11 @@ and never by name, so that it can be kept, and shown, when a person has been for
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from config.core.clock import written_moment
 from leaderboards.scoring import Totals
 
 FORMAT = "pacesetter-standings/1"
@@ -39,8 +40,8 @@ def row_document(row: FinalRow) -> dict[str, Any]:
         "user_id": str(row.user_id),
         "rank": row.rank,
         "score": row.score,
-        "reached_at": moment(row.reached_at),
-        "joined_at": moment(row.joined_at),
+        "reached_at": written_moment(row.reached_at),
+        "joined_at": written_moment(row.joined_at),
         "synced": asdict(row.synced),
         "reported": asdict(row.reported),
         "counted": asdict(row.counted),
@@ -81,7 +82,3 @@ def _row(row: Mapping[str, Any]) -> FinalRow:
         counted=Totals(**row["counted"]),
         adjustment_points=row["adjustment_points"],
     )
-
-
-def moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -156,6 +156,34 @@ class FinalStandings(models.Model):
         return disqualified_in(self.document)
 
 
+class Correction(models.Model):
+    """A bonus or, negative, a penalty by staff. PostgreSQL refuses to change, delete or truncate it: what was wrong is
+    made good by another one. The sum of a person's corrections is their standing's ``adjustment_points``."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    competition = models.ForeignKey(Competition, models.PROTECT, related_name="corrections", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="corrections")
+    points = models.BigIntegerField(help_text="More than the person's totals make; negative: fewer.")
+    reason = models.TextField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["made_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(points=0) & Q(points__gte=-MAX_SCORE, points__lte=MAX_SCORE),
+                name="correction_changes_something",
+                violation_error_message="Give or take some points.",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="correction_has_a_reason"),
+        ]
+        indexes = [models.Index(fields=["competition", "user", "made_at"], name="corrections_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.points:+} for {self.user_id}"
+
+
 class SpentTicket(models.Model):
     """A one-time ticket that somebody came in with, by the SHA-256 of its text in hex; until it has expired."""
 

@@ -22,7 +22,7 @@ from config.core.json import dump_json
 from config.core.metrics import BOARD_READS
 from config.core.redis import RedisError
 from leaderboards import mirror
-from leaderboards.models import Board, FinalStandings, Standing
+from leaderboards.models import Board, Correction, FinalStandings, Standing
 from leaderboards.ranking import Placing, ranks_of
 from leaderboards.rebuilding import rebuild_board_later
 from leaderboards.rows import StoredPage, row_of, stored_page, stored_page_around, wire_time
@@ -244,6 +244,12 @@ def final_standings(competition_id: UUID) -> FinalStandings | None:
 def final_standings_history(competition_id: UUID) -> QuerySet[FinalStandings]:
     """All that were frozen, the first one first; each further one is a correction."""
     return FinalStandings.objects.filter(competition_id=competition_id).order_by("number")
+
+
+def corrections_of(competition_id: UUID, user_id: UUID | None = None) -> QuerySet[Correction]:
+    """That person's in this competition (everybody's for None), the first one first."""
+    corrections = Correction.objects.filter(competition_id=competition_id).order_by("made_at", "id")
+    return corrections if user_id is None else corrections.filter(user_id=user_id)
 
 
 def board_versions(competition_ids: Iterable[UUID]) -> dict[UUID, int]:

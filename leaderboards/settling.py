@@ -1,4 +1,5 @@
-"""From a board to the standings that stay: freezing them once the grace is over, and correcting them with a name to it.
+"""From a board to the standings that stay: freezing them once the grace is over, and correcting them, before that and
+after it, with a name to it.
 
 Whoever freezes or corrects holds the competition's rules alone (`lock_competition`), so no sync and no report lands
 between what is read and what is written.
@@ -8,23 +9,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from competitions.documents import fixed_rules
 from competitions.models import Competition
+from competitions.queries import rules_versions
 from competitions.rules import Status
+from competitions.services.enrolment import CompetitionOver
 from competitions.services.lifecycle import move_status
+from config.core.clock import written_moment
 from config.core.errors import Conflict, Invalid
 from config.core.json import canonical_json
-from leaderboards.documents import FinalRow, moment, standings_document
-from leaderboards.models import FinalStandings, Standing
+from leaderboards.documents import FinalRow, standings_document
+from leaderboards.models import Correction, FinalStandings, Standing
 from leaderboards.queries import final_standings, standings_in_board_order
 from leaderboards.ranking import ranks_of
 from leaderboards.rows import wire_time
 from leaderboards.scoring import MAX_SCORE, SCORING_VERSION
-from leaderboards.services import correct_rows
+from leaderboards.services import NotStarted, correct_rows
 
 
 class StandingsNotFinal(Conflict):
@@ -33,6 +38,10 @@ class StandingsNotFinal(Conflict):
 
 class NeverFinal(Conflict):
     message = "A draft or a cancelled competition has no final standings."
+
+
+class OtherCorrection(Conflict):
+    message = "There is another correction with this id."
 
 
 @transaction.atomic
@@ -80,6 +89,18 @@ def correct_standings(
     found = Standing.objects.filter(competition_id=competition_id, user_id__in=named).select_related("competition")
     standings = {standing.user_id: standing for standing in found}
     _refuse_strangers(standings, disqualify, reinstate, adjustments)
+    corrections = [
+        Correction(
+            competition=before.competition,
+            user_id=user_id,
+            points=points - standings[user_id].adjustment_points,
+            reason=reason.strip(),
+            made_by=by,
+            made_at=now,
+        )
+        for user_id, points in adjustments.items()
+    ]
+    Correction.objects.bulk_create([correction for correction in corrections if correction.points])
     for user_id, standing in standings.items():
         if user_id in disqualify:
             standing.disqualified_reason = reason.strip()
@@ -88,6 +109,66 @@ def correct_standings(
         standing.adjustment_points = adjustments.get(user_id, standing.adjustment_points)
     correct_rows(standings=list(standings.values()), now=now)
     return _freeze(before.competition, before, by, reason.strip(), now)
+
+
+@transaction.atomic
+def add_correction(
+    *,
+    competition_id: UUID,
+    user_id: UUID,
+    points: int,
+    reason: str,
+    by: User,
+    correction_id: UUID | None = None,
+    now: datetime,
+) -> tuple[Correction, bool]:
+    """Gives somebody so many points, or takes them, beside what earlier corrections did; once the standings are final
+    they are frozen anew. The same correction under the same id again changes nothing; says whether this one is new.
+
+    Raises NotFound, NotStarted, CompetitionOver for a cancelled one, OtherCorrection, and Invalid for a blank reason,
+    for no points or too many, and for somebody who is not on the board.
+    """
+    competition = move_status(competition_id=competition_id, now=now)
+    correction_id = correction_id or uuid4()
+    asked = {"competition_id": competition_id, "user_id": user_id, "points": points, "reason": reason.strip()}
+    if known := Correction.objects.filter(id=correction_id).first():
+        if any(getattr(known, name) != value for name, value in asked.items()):
+            raise OtherCorrection
+        return known, False
+    standing = _correctable(competition, user_id, points, reason)
+    before = freeze_standings(competition=competition, now=now) if competition.status == Status.COMPLETED else None
+    try:
+        with transaction.atomic():
+            correction = Correction.objects.create(id=correction_id, made_by=by, made_at=now, **asked)
+    except IntegrityError:  # in another competition at the same moment
+        raise OtherCorrection from None
+    standing.adjustment_points += points
+    correct_rows(standings=[standing], now=now)
+    if before is not None:
+        _freeze(competition, before, by, correction.reason, now)
+    return correction, True
+
+
+def _correctable(competition: Competition, user_id: UUID, points: int, reason: str) -> Standing:
+    """Raises NotStarted, CompetitionOver, Invalid."""
+    if competition.status in (Status.DRAFT, Status.UPCOMING):
+        raise NotStarted
+    if competition.status == Status.CANCELLED:
+        raise CompetitionOver
+    board = Standing.objects.filter(competition=competition, on_board=True).select_related("competition")
+    standing = board.filter(user_id=user_id).first()
+    errors: dict[str, list[str]] = {}
+    if standing is None:
+        errors["user_id"] = ["This person is not on the board."]
+    if points == 0:
+        errors["points"] = ["Give or take some points."]
+    elif abs(points + (standing.adjustment_points if standing else 0)) > MAX_SCORE:
+        errors["points"] = [f"All corrections of a person make {MAX_SCORE} points at most."]
+    if not reason.strip():
+        errors["reason"] = ["Say why, for whoever asks later."]
+    if errors or standing is None:
+        raise Invalid(details=errors)
+    return standing
 
 
 def _refuse_unclear(
@@ -137,7 +218,7 @@ def _freeze(
         "number": number,
         "previous": previous,
         "scoring_version": SCORING_VERSION,
-        "frozen_at": moment(now),
+        "frozen_at": written_moment(now),
         "frozen_by": str(by.id) if by else None,
         "reason": reason,
     }
@@ -158,22 +239,11 @@ def _freeze(
 
 
 def _rules(competition: Competition) -> dict[str, Any]:
-    """What decided who stands where, and what was at stake, as it was when the competition started."""
-    return {
-        "metric": competition.metric,
-        "weights": {name: str(weight) for name, weight in competition.weights.items()},
-        "score_source": competition.score_source,
-        "tie_rule": competition.tie_rule,
-        "timezone": competition.timezone,
-        "starts_at": moment(competition.start_at),
-        "ends_at": moment(competition.end_at),
-        "first_day": competition.starts_on.isoformat(),
-        "last_day": competition.last_on.isoformat(),
-        "closes_at": moment(competition.closes_at),
-        "currency": competition.currency,
-        "entry_fee_minor": competition.entry_fee_minor,
-        "prize_pool_minor": competition.prize_pool_minor,
-    }
+    """What decided who stands where, and what was at stake, as it was when the competition started; and which of its
+    frozen rules held, unless it was over before rules were frozen."""
+    version = rules_versions(competition.id).last()
+    named = {"rules_version": version.number, "rules_digest": version.digest} if version else {}
+    return fixed_rules(competition) | named
 
 
 def _final_rows(standings: Sequence[Standing], tie_rule: str) -> Iterable[FinalRow]:

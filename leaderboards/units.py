@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
+from competitions.rules import BASE_UNITS
 from leaderboards.scoring import Totals
 
 Number = int | Decimal
@@ -20,20 +21,12 @@ def from_base(amount: int, per_unit: int) -> int | float:
     return amount / per_unit if rest else whole
 
 
-_WIRE = {
-    "steps": ("steps", 1),
-    "distance": ("distance_mm", 1000),
-    "calories": ("energy_cal", 1000),
-    "active_minutes": ("active_seconds", 60),
-}
-
-
 def base_amounts(fields: Mapping[str, Any]) -> dict[str, int]:
     """``steps``, ``distance`` in m, ``calories`` in kcal and ``active_minutes``, as far as they are there, by the names
     of Totals."""
     return {
         name: to_base(fields[wire], per_unit)
-        for wire, (name, per_unit) in _WIRE.items()
+        for wire, (name, per_unit) in BASE_UNITS.items()
         if fields.get(wire) is not None
     }
 

@@ -9,7 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from competitions import rules
+from competitions.api.rules import NamesThatExist, Rules, patched_policy
 from competitions.models import Competition, Participant, Seat
+from competitions.policy import Policy
 from competitions.rules import Kind, Metric, ScoreSource, Status, TieRule, Visibility
 from config.core.api import PageQuery, plain_text
 from config.core.clock import parsed_day, zone_names
@@ -52,14 +54,10 @@ class Amount(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class Weights(serializers.Serializer[Any]):
+class Weights(NamesThatExist):
     """Points per step, metre, kilocalorie and active minute."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()
-        if unknown:
-            raise serializers.ValidationError({str(name): ["This cannot be weighted."] for name in unknown})
-        return super().to_internal_value(data)
+    unknown = "This cannot be weighted."
 
     steps = serializers.DecimalField(max_digits=10, decimal_places=6, min_value=Decimal(0), required=False)
     distance = serializers.DecimalField(max_digits=10, decimal_places=6, min_value=Decimal(0), required=False)
@@ -84,6 +82,7 @@ class CompetitionBody(serializers.Serializer[Any]):
     entry_fee = Amount(required=False)
     prize_pool = Amount(required=False)
     currency = serializers.CharField(max_length=3, required=False)
+    rules = Rules(allow_null=True, required=False, help_text="What is not named stays; null is as by default.")
 
     def validate_timezone(self, value: str) -> str:
         if value not in zone_names():
@@ -94,6 +93,16 @@ class CompetitionBody(serializers.Serializer[Any]):
         if value.upper() not in CURRENCIES:
             raise serializers.ValidationError("Write a currency of ISO 4217, such as EUR.")
         return value.upper()
+
+
+class CompetitionChangeBody(CompetitionBody):
+    rules_reason = serializers.CharField(
+        max_length=1000,
+        allow_blank=True,
+        default="",
+        validators=[plain_text],
+        help_text="Why the rules change; after the start it is needed.",
+    )
 
 
 class NewCompetitionBody(CompetitionBody):
@@ -115,6 +124,8 @@ def columns_of(body: Mapping[str, Any], current: Competition | None) -> dict[str
     columns = {name: body[name] for name in (*same, "max_participants") if name in body}
     if "type" in body:
         columns["kind"] = body["type"]
+    if "rules" in body:
+        columns["stored_policy"] = patched_policy(body["rules"], current.policy if current else Policy())
     if current is None or body.keys() & {"currency", "entry_fee", "prize_pool"}:
         columns |= _money_columns(body, current)
     metric = columns.get("metric", current.metric if current else Metric.STEPS)
@@ -124,15 +135,13 @@ def columns_of(body: Mapping[str, Any], current: Competition | None) -> dict[str
     if metric == Metric.WEIGHTED and not any(Decimal(weight) for weight in weights.values()):
         raise serializers.ValidationError({"weights": ["The weighted metric needs a weight above zero."]})
     source = rules.default_score_source(
-        at_stake=_at_stake(columns), was_at_stake=current is not None and _at_stake(vars(current)), new=current is None
+        at_stake=bool(columns.get("entry_fee_minor") or columns.get("prize_pool_minor")),
+        was_at_stake=current is not None and current.money_at_stake,
+        new=current is None,
     )
     if source is not None:
         columns.setdefault("score_source", source)
     return columns
-
-
-def _at_stake(columns: Mapping[str, Any]) -> bool:
-    return bool(columns.get("entry_fee_minor") or columns.get("prize_pool_minor"))
 
 
 def _money_columns(body: Mapping[str, Any], current: Competition | None) -> dict[str, Any]:
@@ -205,6 +214,8 @@ class CompetitionAnswer(serializers.Serializer[Competition]):
     weights = serializers.SerializerMethodField()
     score_source = serializers.CharField()
     tie_rule = serializers.CharField()
+    rules = Rules(source="policy")
+    rules_version = serializers.IntegerField(help_text="The newest of the frozen rules; 0 before the start.")
     visibility = serializers.CharField()
     max_participants = serializers.IntegerField(allow_null=True)
     participant_count = serializers.IntegerField()

@@ -13,9 +13,10 @@ from rest_framework.viewsets import ViewSetMixin
 from accounts.permissions import PersonOnly, caller
 from competitions import queries
 from competitions.api.filters import CompetitionFilter
+from competitions.api.rules import RulesHistoryAnswer
 from competitions.api.serializers import (
     CompetitionAnswer,
-    CompetitionBody,
+    CompetitionChangeBody,
     CompetitionListQuery,
     JoinBody,
     NewCompetitionBody,
@@ -25,6 +26,7 @@ from competitions.api.serializers import (
     span_from,
 )
 from competitions.checkout import checkout
+from competitions.documents import rules_to_be
 from competitions.models import Competition, Seat
 from competitions.services import enrolment, lifecycle, seats
 from config.core.api import APIView, PageQuery, body_of, paginated, query_of, success, uuid_of
@@ -66,14 +68,15 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         competition = queries.access_competition(caller(request), uuid_of(competition_id))
         return success(self._answer(request, competition, timezone.now()))
 
-    @extend_schema(request=CompetitionBody, responses=CompetitionAnswer)
+    @extend_schema(request=CompetitionChangeBody, responses=CompetitionAnswer)
     def partial_update(self, request: Request, competition_id: str) -> Response:
         competition, now = self._mine(request, competition_id), timezone.now()
-        body = body_of(request, CompetitionBody, partial=True)
+        body = body_of(request, CompetitionChangeBody, partial=True)
         changed = lifecycle.change_competition(
             competition_id=competition.id,
             merge=lambda current: (columns_of(body, current), span_from(body, current)),
             by=caller(request),
+            reason=body.get("rules_reason", ""),
             now=now,
         )
         return success(self._answer(request, changed, now))
@@ -128,6 +131,16 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         limit, offset = query["limit"], query["offset"]
         rows = [ParticipantAnswer(participant).data for participant in found[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=competition.participant_count)
+
+    @extend_schema(responses=RulesHistoryAnswer)
+    @action(detail=True, methods=["get"])
+    def rules(self, request: Request, competition_id: str) -> Response:
+        """The rules as they were frozen at the start, and every version since; before it, as they would be."""
+        competition = queries.access_competition(caller(request), uuid_of(competition_id))
+        versions = list(queries.rules_versions(competition.id))
+        current = versions[-1] if versions else rules_to_be(competition)
+        history = {"frozen": bool(versions), "current": current, "versions": versions}
+        return success(RulesHistoryAnswer(history).data)
 
     def _to_pay(self, seat: Seat, now: datetime) -> Response:
         """Opens the page once the seat is committed: a gateway may take its time, and a retry finds the same seat."""

@@ -15,6 +15,7 @@ from competitions import rules
 from competitions.models import Competition, Seat, StatusMove
 from competitions.queries import lock_rules
 from competitions.services.places import give_back_taken, release_reserved
+from competitions.services.rulebook import amend_rules, freeze_rules, refuse_new_rules
 from competitions.signals import competition_completed, competition_created, competition_deleted, rules_changed
 from config.core.errors import Conflict, Invalid, NotFound
 
@@ -28,6 +29,7 @@ RULE_FIELDS = frozenset(
 )
 """What people joined under; fixed from the start on."""
 
+_STARTED = (rules.Status.ACTIVE, rules.Status.ENDED, rules.Status.COMPLETED)
 
 Merge = Callable[[Competition], tuple[Mapping[str, Any], rules.Span | None]]
 """Columns to change, and the span when a date, the zone or the type is to change."""
@@ -72,6 +74,8 @@ def create_competition(
     _set_span(competition, span)
     competition.status = competition.status_at(now).value
     competition.save(force_insert=True)
+    if competition.status in _STARTED:
+        freeze_rules(competition=competition, now=now)
     _record_move(competition, "", owner, now)
     competition_created.send(Competition, competition=competition)
     if competition.status == rules.Status.COMPLETED:  # about the past, and without a grace
@@ -96,11 +100,14 @@ def _set_grace(competition: Competition) -> None:
 
 
 @transaction.atomic
-def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: datetime) -> Competition:
+def change_competition(*, competition_id: UUID, merge: Merge, by: User, reason: str = "", now: datetime) -> Competition:
     """``merge`` is asked what to change once the competition is locked, so that of two who change different things at
-    once both get their way. Raises RulesFixed after the start, FeeFixed for another fee or currency once somebody takes
-    part or holds a seat, Invalid for fewer places than are taken or held."""
+    once both get their way. After the start another policy is a new version of the rules, for ``reason``; everything
+    else that people joined under is fixed. Raises RulesFixed, what `rulebook.refuse_new_rules` raises, FeeFixed for
+    another fee or currency once somebody takes part or holds a seat, Invalid for fewer places than are taken or held.
+    """
     competition = lock_competition(competition_id)
+    _follow_the_clock(competition, None, now)  # what has started freezes its rules before they change
     fields, span = merge(competition)
     changes = {name: value for name, value in fields.items() if getattr(competition, name) != value}
     moved_in_time = span is not None and (span.start_at, span.end_at, span.starts_on, span.last_on) != (
@@ -110,8 +117,30 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: dat
         competition.last_on,
     )
     new_rules = bool(RULE_FIELDS & changes.keys()) or moved_in_time
-    if new_rules and competition.status_at(now) not in (rules.Status.DRAFT, rules.Status.UPCOMING):
+    new_policy = "stored_policy" in changes
+    open_still = competition.status_at(now) in (rules.Status.DRAFT, rules.Status.UPCOMING)
+    started = competition.rules_version > 0 or not open_still
+    if new_rules and started:
         raise RulesFixed
+    if new_policy and started:
+        refuse_new_rules(competition, by, reason, now)
+    _refuse_what_is_taken(competition, changes)
+    for name, value in changes.items():
+        setattr(competition, name, value)
+    if span is not None:
+        _set_span(competition, span)
+    _set_grace(competition)
+    competition.save()
+    if new_policy and started:
+        amend_rules(competition=competition, by=by, reason=reason, now=now)
+    _follow_the_clock(competition, by, now)
+    if new_rules or new_policy:
+        rules_changed.send(Competition, competition=competition, changed_at=now)
+    return competition
+
+
+def _refuse_what_is_taken(competition: Competition, changes: Mapping[str, Any]) -> None:
+    """Raises FeeFixed, Invalid."""
     occupied = competition.participant_count + competition.reserved_count
     if occupied and changes.keys() & {"entry_fee_minor", "currency"}:
         raise FeeFixed
@@ -120,16 +149,6 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, now: dat
     places = changes.get("max_participants")
     if places is not None and places < occupied:
         raise Invalid(details={"max_participants": ["More people than that take part or are paying already."]})
-    for name, value in changes.items():
-        setattr(competition, name, value)
-    if span is not None:
-        _set_span(competition, span)
-    _set_grace(competition)
-    competition.save()
-    _follow_the_clock(competition, by, now)
-    if new_rules:
-        rules_changed.send(Competition, competition=competition, changed_at=now)
-    return competition
 
 
 @transaction.atomic
@@ -207,9 +226,14 @@ def move_statuses(*, now: datetime) -> int:
 def _follow_the_clock(competition: Competition, by: User | None, now: datetime) -> bool:
     """Stores and records the status that the dates give; every status passed on the way is a move of its own only
     if somebody could have seen it, so a server that slept over the start records one move, not two. Completed is for
-    good: whoever read the clock before that and then waited for the lock does not turn it back."""
+    good: whoever read the clock before that and then waited for the lock does not turn it back. What has started has
+    its rules frozen, also when it did so before there were versions of rules."""
     before, after = competition.status, competition.status_at(now).value
-    if after == before or before == rules.Status.COMPLETED:
+    if before == rules.Status.COMPLETED:
+        return False
+    if after in _STARTED and not competition.rules_version:
+        freeze_rules(competition=competition, now=now)
+    if after == before:
         return False
     competition.status = after
     competition.save(update_fields=["status", "updated_at"])

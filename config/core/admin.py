@@ -1,10 +1,13 @@
 """What the panels of several apps share."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -20,3 +23,8 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def readable_document(text: str) -> SafeString:
+    """Canonical JSON for the eye."""
+    return format_html("<pre>{}</pre>", json.dumps(json.loads(text), ensure_ascii=False, indent=2))

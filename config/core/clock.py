@@ -44,6 +44,11 @@ def day_in(zone: str, moment: datetime) -> date:
     return moment.astimezone(zone_named(zone)).date()
 
 
+def written_moment(at: datetime) -> str:
+    """RFC 3339 in UTC, always with microseconds: the one way in which documents with a digest write it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def parsed_day(text: object) -> date | None:
     """``YYYY-MM-DD`` and nothing else: Python itself also reads week dates and days without dashes."""
     if not isinstance(text, str) or not _DAY.fullmatch(text):

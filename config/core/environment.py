@@ -160,7 +160,7 @@ class Environment:
         metadata=means("Ed25519 seed that signs prize statements: 32 random bytes in base64; empty: none are given."),
     )
     MAX_BODY_BYTES: int = field(
-        default=2 * 1024 * 1024,
+        default=8 * 1024 * 1024,
         metadata=means("Largest request body in bytes; file uploads have limits of their own."),
     )
     MAX_IMPORT_BYTES: int = field(

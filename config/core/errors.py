@@ -167,7 +167,8 @@ def flatten(detail: Any, path: str = "") -> dict[str, list[str]]:
             if isinstance(key, int):  # a list of which only some items are wrong
                 inner = f"{path}[{key}]"
             else:
-                inner = path if key == "non_field_errors" and path else f"{path}.{key}" if path else str(key)
+                name = _writable(str(key))
+                inner = path if name == "non_field_errors" and path else f"{path}.{name}" if path else name
             flat.update(flatten(value, inner))
         return flat
     if isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):

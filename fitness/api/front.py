@@ -12,28 +12,27 @@ from config.core.errors import Unauthenticated, as_refusal
 from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
-from fitness.api.sync import Rejected, read_sync, sync_answer
-from fitness.services.syncing import Batch, sync_together
+from fitness.api.sync import Sync, read_sync, sync_answer
+from fitness.services.syncing import sync_together
 
 
 def take_syncs(sent: Sequence[Sent]) -> list[dict[str, Any] | Exception]:
     """Stores what several callers sent, in one transaction, and says what each is answered or why they are refused."""
     callers = callers_by_id({one.caller_id for one in sent})
     outcomes: list[dict[str, Any] | Exception] = []
-    batches: dict[int, tuple[Batch, Sequence[Rejected]]] = {}
+    syncs: dict[int, Sync] = {}
     for place, one in enumerate(sent):
         try:
-            readings, rejected = read_sync(_sender(callers.get(one.caller_id)), one.body, one.at)
+            syncs[place] = read_sync(_sender(callers.get(one.caller_id)), one.body, one.at)
         except Exception as error:
             if as_refusal(error) is None:
                 raise
             outcomes.append(error)
         else:
-            batches[place] = Batch(readings, one.at), rejected
             outcomes.append({})
-    results = sync_together([batch for batch, _ in batches.values()])
-    for place, result in zip(batches, results, strict=True):
-        outcomes[place] = sync_answer(result, batches[place][1])
+    results = sync_together([sync.batch for sync in syncs.values()])
+    for (place, sync), result in zip(syncs.items(), results, strict=True):
+        outcomes[place] = sync_answer(result, sync)
     return outcomes
 
 

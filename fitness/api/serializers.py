@@ -2,7 +2,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from fitness.rules import Source
+from competitions.rules import DeviceKind
+from fitness.rules import Recording, SampleType, Source
+from fitness.samples import UNITS
 
 
 class Record(serializers.Serializer[Any]):
@@ -22,8 +24,44 @@ class Batch(serializers.Serializer[Any]):
     records = Record(many=True, help_text="Up to 1000.")
 
 
+class SampleSource(serializers.Serializer[Any]):
+    app = serializers.CharField(help_text="Such as apple_health, or an app's bundle id.")
+    device = serializers.CharField(required=False)
+    kind = serializers.ChoiceField(list(DeviceKind), required=False)
+
+
+class Sample(serializers.Serializer[Any]):
+    """What one source measured between two moments; documentation only, `samples.read_sample` is what reads it."""
+
+    id = serializers.CharField(help_text="The sender's; sent again it changes nothing.")
+    version = serializers.IntegerField(required=False, help_text="A change of a sample has a larger one.")
+    type = serializers.ChoiceField(list(SampleType))
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField(help_text="At most 48 hours after the start.")
+    value = serializers.FloatField()
+    unit = serializers.ChoiceField([unit for units in UNITS.values() for unit in units])
+    source = SampleSource()  # type: ignore[assignment]  # as in Record
+    recording = serializers.ChoiceField(list(Recording), required=False)
+    zone = serializers.CharField(required=False, help_text="Where the person was: an IANA zone or +02:00.")
+
+
+class Samples(serializers.Serializer[Any]):
+    """Also as application/x-ndjson, a sample in each line and the rest in a line of its own; also packed by gzip."""
+
+    user_id = serializers.CharField(required=False)
+    samples = Sample(many=True, required=False, help_text="Up to 10,000.")
+    deleted = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Ids of samples that are gone, for good."
+    )
+    complete_from = serializers.DateTimeField(
+        required=False, help_text="What was pushed before, starts in this window and is not among the samples, is gone."
+    )
+    complete_to = serializers.DateTimeField(required=False, help_text="Exclusive.")
+
+
 class RejectedRecord(serializers.Serializer[Any]):
-    index = serializers.IntegerField()
+    index = serializers.IntegerField(required=False)
+    list = serializers.CharField(required=False, help_text="Where the index is not one of a record or a sample.")
     errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))  # type: ignore[assignment]
 
 
@@ -32,6 +70,7 @@ class SyncAnswer(serializers.Serializer[Any]):
     unchanged = serializers.IntegerField()
     rejected = RejectedRecord(many=True)
     counted_in = serializers.ListField(child=serializers.UUIDField())
+    removed = serializers.IntegerField(required=False, help_text="Samples that are gone; only for samples.")
 
 
 class Sums(serializers.Serializer[Any]):

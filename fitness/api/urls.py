@@ -1,6 +1,7 @@
 from django.urls import re_path
 
 from fitness.api.imports import ImportsView, ImportView
+from fitness.api.explain import ExplainView
 from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
 
 urlpatterns = [
@@ -8,6 +9,7 @@ urlpatterns = [
     re_path(r"^fitness/imports/?$", ImportsView.as_view()),
     re_path(r"^fitness/imports/(?P<import_id>[^/]+)/?$", ImportView.as_view()),
     re_path(r"^fitness/stats/(?P<user_id>[^/]+)/?$", StatsView.as_view()),
+    re_path(r"^leaderboard/(?P<competition_id>[^/]+)/explain/(?P<user_id>[^/]+)/?$", ExplainView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/activity/?$", ActivityView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/dashboard/?$", DashboardView.as_view()),
 ]

@@ -14,12 +14,14 @@ from competitions.queries import access_competition
 from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
+from fitness.api.parsers import LinesParser, SyncParser
 from fitness.api.serializers import (
     ActivityQuery,
     Batch,
     DashboardAnswer,
     DayAnswer,
     Record,
+    Samples,
     StatsAnswer,
     StatsQuery,
     SyncAnswer,
@@ -27,25 +29,27 @@ from fitness.api.serializers import (
 from fitness.api.sync import read_sync, sync_answer
 from fitness.models import Activity
 from fitness.queries import activity as queries
-from fitness.services.syncing import sync_activities
+from fitness.services.syncing import sync_together
 from leaderboards.queries import rank_of, standings_of_person
 from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire
 
-_SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch], resource_type_field_name=None)
+_SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], resource_type_field_name=None)
 
 
 class SyncView(APIView):
     permission_classes = [PersonOrKey]
+    parser_classes = [SyncParser, LinesParser]
     key_scope = Scope.ACTIVITY_WRITE
 
     @extend_schema(request=_SYNC_BODY, responses=SyncAnswer)
     def post(self, request: Request) -> Response:
-        """Stores activity: one record, or up to 1000. Each record answers for itself."""
+        """Stores activity: one record of a day, up to 1000, or samples. Each answers for itself."""
         now = timezone.now()
         sender = caller(request) if request.user.is_authenticated else None
-        readings, rejected = read_sync(sender, request.data, now)
-        return Response(sync_answer(sync_activities(readings=readings, now=now), rejected))
+        sync = read_sync(sender, request.data, now)
+        [result] = sync_together([sync.batch])
+        return Response(sync_answer(result, sync))
 
 
 class StatsView(APIView):

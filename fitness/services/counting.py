@@ -1,6 +1,7 @@
 """From readings to the days that count, and from those to scores."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
 from uuid import UUID
@@ -12,7 +13,7 @@ from competitions.queries import participants_of
 from config.core.sql import Value, columns
 from fitness.queries.activity import sum_of, totals_counted
 from fitness.queries.readings import frames_of, own_frame, readings_of
-from fitness.reckoning import Frame, counted_days, reckon
+from fitness.reckoning import Frame, Part, Readings, counted_days, reckon
 from leaderboards.scoring import Totals
 from leaderboards.services import record_synced_totals
 
@@ -53,15 +54,37 @@ def count_days(
     for user_id, days in changed.items():
         views: list[tuple[UUID | None, Frame]] = [(None, own_frame())]
         views += [(c.id, frames[c.id, user_id]) for c in competitions.get(user_id, ())]
+        looked = _Looks(readings[user_id])
         for competition_id, frame in views:
             theirs = [day for day in days if frame.first_day <= day <= frame.last_day]
-            counted = counted_days(frame, reckon(frame, readings[user_id])) if theirs else {}
+            counted = counted_days(frame, looked.parts(frame)) if theirs else {}
             rows += [(competition_id, user_id, day, counted[day]) for day in theirs if day in counted]
             cells += [(competition_id, user_id, day) for day in theirs if day not in counted]
     _write(rows, cells)
     touched = {(row[0], row[1]) for row in [*rows, *cells]}
     totals = totals_counted([(c.id, user_id) for c, user_id in pairs if (c.id, user_id) in touched])
     record_synced_totals(totals=totals, now=max(arrived_at.values()), arrived_at=arrived_at)
+
+
+class _Looks:
+    """Somebody's readings as several competitions look at them now: most look in the same way."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        zones = {sample.zone for sample in readings.samples}
+        self._only_zone = zones.pop() if len(zones) == 1 else None
+        self._known: list[tuple[Frame, list[Part]]] = []
+
+    def parts(self, frame: Frame) -> list[Part]:
+        """Of all days; ``frame`` is open, so nothing has arrived too late for it."""
+        policy = replace(frame.policy, daily_cap={})
+        zone = frame.zone or self._only_zone
+        whole = replace(frame, first_day=date.min, last_day=date.max, zone=zone, closes=None, policy=policy)
+        for known, parts in self._known:
+            if known == whole:
+                return parts
+        self._known.append((whole, reckon(whole, self._readings)))
+        return self._known[-1][1]
 
 
 def totals_when_closed(competition: Competition) -> dict[UUID, Totals]:

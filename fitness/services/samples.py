@@ -253,7 +253,7 @@ def _supersede(rows: Collection[tuple[int, datetime, bool]]) -> None:
 
 
 def _insert(
-    plans: Iterable[Plan], sources: Mapping[tuple[UUID, SourceKey], int], at: Mapping[UUID, datetime]
+    plans: Sequence[Plan], sources: Mapping[tuple[UUID, SourceKey], int], at: Mapping[UUID, datetime]
 ) -> dict[UUID, list[StoredSample]]:
     rows = [
         (
@@ -267,6 +267,7 @@ def _insert(
     stored: dict[UUID, list[StoredSample]] = {}
     if not rows:
         return stored
+    new = {(plan.changes.user_id, id_): sample for plan in plans for id_, sample in plan.new.items()}
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -275,11 +276,13 @@ def _insert(
             SELECT *, false
               FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[],
                           %s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
-            RETURNING user_id, id, source_id, type, start_at, end_at, amount, recording
+            RETURNING user_id, external_id, id, source_id
             """,
             columns(rows, 12),
         )
-        for user_id, id_, source_id, type_, start_at, end_at, amount, recording in cursor.fetchall():
-            sample = StoredSample(id_, source_id, SampleType(type_), start_at, end_at, amount, Recording(recording))
-            stored.setdefault(user_id, []).append(sample)
+        for user_id, external_id, id_, source_id in cursor.fetchall():
+            s = new[user_id, external_id]
+            stored.setdefault(user_id, []).append(
+                StoredSample(id_, source_id, s.type, s.start_at, s.end_at, s.amount, s.recording)
+            )
     return stored

@@ -4,6 +4,9 @@ from typing import Any
 from rest_framework import serializers
 
 from competitions.api.serializers import CompetitionAnswer
+from config.core.api import PageQuery, plain_text
+from leaderboards.models import Correction
+from leaderboards.scoring import MAX_SCORE
 from leaderboards.watching import FRAME_ROWS, MOST_NEIGHBOURS, MOST_ROWS, MOST_WAIT_SECONDS
 
 _MOST = Decimal(10**9)
@@ -87,6 +90,28 @@ class TicketBody(serializers.Serializer[Any]):
 class TicketAnswer(serializers.Serializer[Any]):
     ticket = serializers.CharField()
     expires_at = serializers.DateTimeField(help_text="Until when somebody may come in with it.")
+
+
+class CorrectionBody(serializers.Serializer[Any]):
+    """A bonus or, negative, a penalty. With an ``id`` of the sender's own, sending it again changes nothing."""
+
+    id = serializers.UUIDField(required=False)
+    user_id = serializers.UUIDField()
+    points = serializers.IntegerField(min_value=-MAX_SCORE, max_value=MAX_SCORE)
+    reason = serializers.CharField(max_length=1000, validators=[plain_text])
+
+
+class CorrectionsQuery(PageQuery):
+    user_id = serializers.CharField(max_length=64, required=False, help_text="me or a user id: theirs alone.")
+
+
+class CorrectionAnswer(serializers.Serializer[Correction]):
+    id = serializers.UUIDField()
+    user_id = serializers.UUIDField()
+    points = serializers.IntegerField(help_text="Negative: a penalty.")
+    reason = serializers.CharField()
+    made_by = serializers.UUIDField(source="made_by_id")
+    made_at = serializers.DateTimeField()
 
 
 class ReportBody(serializers.Serializer[Any]):

@@ -26,6 +26,9 @@ from leaderboards.api.reports import UPDATED, read_report
 from leaderboards.api.serializers import (
     BoardAnswer,
     BoardQuery,
+    CorrectionAnswer,
+    CorrectionBody,
+    CorrectionsQuery,
     Entry,
     MyCompetition,
     ReportBody,
@@ -36,6 +39,7 @@ from leaderboards.api.serializers import (
 from leaderboards.frames import snapshot_frame
 from leaderboards.models import Standing
 from leaderboards.services import report_totals
+from leaderboards.settling import add_correction
 from leaderboards.units import from_base
 
 
@@ -84,6 +88,43 @@ class RankView(APIView):
         """One participant's entry with their rank."""
         board = queries.access_board(caller(request), uuid_of(competition_id))
         return success(queries.entry_of(board, person_named(request, user_id)))
+
+
+class CorrectionsView(APIView):
+    permission_classes = [PersonOnly]
+
+    @extend_schema(parameters=[CorrectionsQuery], responses=CorrectionAnswer(many=True))
+    def get(self, request: Request, competition_id: str) -> Response:
+        """Bonuses and penalties, the first one first: one's own; everybody's for the owner and staff."""
+        query, viewer = query_of(request, CorrectionsQuery), caller(request)
+        board = queries.access_board(viewer, uuid_of(competition_id))
+        sees_all = board.owner_id == viewer.id or viewer.has_perm("leaderboards.view_correction")
+        usual = None if sees_all else viewer.id
+        whose = person_named(request, query["user_id"]) if "user_id" in query else usual
+        if not sees_all and whose != viewer.id:
+            raise Forbidden("Only the owner and staff see other people's corrections.")
+        found, limit, offset = queries.corrections_of(board.id, whose), query["limit"], query["offset"]
+        rows = [CorrectionAnswer(correction).data for correction in found[offset : offset + limit]]
+        return paginated(request, rows, limit=limit, offset=offset, total=found.count())
+
+    @extend_schema(request=CorrectionBody, responses={200: CorrectionAnswer, 201: CorrectionAnswer})
+    def post(self, request: Request, competition_id: str) -> Response:
+        """Gives somebody points or takes them, for good; for staff. 200: it was there already."""
+        viewer = caller(request)
+        board = queries.access_board(viewer, uuid_of(competition_id))
+        if not viewer.has_perm("leaderboards.add_correction"):
+            raise Forbidden("Only staff may correct a score.")
+        body = body_of(request, CorrectionBody)
+        correction, is_new = add_correction(
+            competition_id=board.id,
+            user_id=body["user_id"],
+            points=body["points"],
+            reason=body["reason"],
+            by=viewer,
+            correction_id=body.get("id"),
+            now=timezone.now(),
+        )
+        return success(CorrectionAnswer(correction).data, status=201 if is_new else 200)
 
 
 class ReportView(APIView):

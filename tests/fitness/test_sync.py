@@ -296,7 +296,8 @@ def test_what_a_person_sends_is_read_without_a_request_and_without_the_database(
 ) -> None:
     now = datetime.now(UTC)
     with django_assert_num_queries(0):
-        readings, rejected = read_sync(person, {"records": [record(), record(steps=-1)]}, now)
+        sync = read_sync(person, {"records": [record(), record(steps=-1)]}, now)
+        readings, rejected = sync.batch.readings, sync.rejected
     assert readings == [Reading(person.id, Source.FITBIT, now.date(), Totals(steps=1000))]
     assert [one["index"] for one in rejected] == [1]
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from accounts.models import User
 from accounts.services import erase_person
 from competitions.models import Competition
+from competitions.queries import rules_versions
 from competitions.rules import Kind, span_of
 from competitions.services.enrolment import join_competition
 from competitions.services.lifecycle import change_competition
@@ -31,7 +32,7 @@ from leaderboards.models import FinalStandings, Standing
 from leaderboards.queries import board_page, final_standings
 from leaderboards.scoring import Totals
 from leaderboards.services import report_totals
-from leaderboards.settling import correct_standings, settle_competition
+from leaderboards.settling import correct_standings, freeze_standings, settle_competition
 
 pytestmark = pytest.mark.django_db
 MakeWalk = Callable[..., Competition]
@@ -240,6 +241,11 @@ WRONG: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda document: document["standings"].pop(), "takes part and is not listed"),
     (lambda document: document["disqualified"].append({"user_id": first(document)["user_id"]}), "more than once"),
     (lambda document: document["rules"].update(tie_rule="shared"), "the rule tie_rule is not the competition's"),
+    (
+        lambda document: document["rules"].update(rules_digest="0" * 64),
+        "the rule rules_digest is not the competition's",
+    ),
+    (lambda document: document["rules"].pop("rules_version"), "the rule rules_version is not the competition's, 1"),
     (lambda document: document.update(number=7), "number is 7 in the document and 1 beside it"),
     (lambda document: document.update(scoring_version=2), "made with scoring version 2, this server knows 1"),
     (lambda document: document.update(format="other"), "the document is not pacesetter-standings/1"),
@@ -258,6 +264,31 @@ def test_a_planted_document_is_found_and_named(
     settle_competition(competition_id=walk.id, now=walk.closes_at)
     plant(walk, change=change)
     assert any(problem in found for found in problems(walk)), problems(walk)
+
+
+def test_standings_name_the_rules_that_held_at_the_end(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk(person)
+    change_competition(
+        competition_id=walk.id,
+        merge=lambda _: ({"stored_policy": {"backfill_days": 3}}, None),
+        by=person,
+        reason="because",
+        now=walk.end_at,
+    )
+    final = settle_competition(competition_id=walk.id, now=walk.closes_at)
+    version = rules_versions(walk.id).get(number=2)
+    held = json.loads(final.document)["rules"]
+    assert (held["rules_version"], held["rules_digest"]) == (2, version.digest)
+    assert problems(walk) == []
+
+
+def test_standings_from_before_rules_were_frozen_name_none(make_walk: MakeWalk, person: User, staff: User) -> None:
+    walk = make_walk(person)
+    Competition.objects.filter(id=walk.id).update(status="completed")
+    freeze_standings(competition=walk, now=walk.closes_at)
+    correct_standings(competition_id=walk.id, by=staff, reason="why", adjust={person.id: 1}, now=walk.closes_at)
+    assert "rules_version" not in json.loads(FinalStandings.objects.get(number=2).document)["rules"]
+    assert problems(walk) == []
 
 
 def test_a_digest_or_a_number_that_is_not_right_is_found(make_walk: MakeWalk, person: User, staff: User) -> None:

@@ -1,0 +1,62 @@
+"""Why somebody has the score that they have, read at one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from accounts.models import User
+from competitions.models import Competition
+from competitions.rules import ScoreSource
+from config.core.errors import Forbidden, NotFound
+from fitness.explaining import ExplainedDay, explained_days
+from fitness.queries.readings import frames_of, readings_of
+from fitness.reckoning import reckon
+from leaderboards.models import Correction, Standing
+from leaderboards.queries import corrections_of
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The days add up to the standing's synced totals; those, or what was reported, make its points, and those with the
+    corrections its score."""
+
+    standing: Standing
+    days: Sequence[ExplainedDay]
+    corrections: Sequence[Correction]
+
+
+def access_explanation(viewer: User, competition: Competition, user_id: UUID, now: datetime) -> Explanation:
+    """For the person themselves, the competition's owner and staff. Raises NotFound for somebody who does not take
+    part, Forbidden for everybody else."""
+    owns = viewer.id in (user_id, competition.owner_id)
+    if not owns and not viewer.has_perm("leaderboards.view_standing"):
+        raise Forbidden("Only the person themselves, the competition's owner and staff may see this.")
+    return explanation(competition, user_id, now)
+
+
+def explanation(competition: Competition, user_id: UUID, now: datetime) -> Explanation:
+    """Read again while the standing moves meanwhile, so that what it says belongs together. Raises NotFound."""
+    for _ in range(_TRIES):
+        before = _standing(competition.id, user_id)
+        days = [] if competition.score_source == ScoreSource.REPORTED else _days(competition, user_id, now)
+        corrections = list(corrections_of(competition.id, user_id))
+        if _standing(competition.id, user_id).version == before.version:
+            break
+    return Explanation(before, days, corrections)
+
+
+def _days(competition: Competition, user_id: UUID, now: datetime) -> list[ExplainedDay]:
+    at = competition.closes_at if competition.closes_at <= now else None
+    frame = frames_of([(competition, user_id)], at)[competition.id, user_id]
+    readings = readings_of({user_id: (competition.starts_on, competition.last_on)})[user_id]
+    return explained_days(frame, reckon(frame, readings))
+
+
+def _standing(competition_id: UUID, user_id: UUID) -> Standing:
+    found = Standing.objects.filter(competition_id=competition_id, user_id=user_id).first()
+    if found is None:
+        raise NotFound("This person does not take part in the competition.")
+    return found
