@@ -1,7 +1,7 @@
 from django.urls import re_path
 
-from fitness.api.imports import ImportsView, ImportView
 from fitness.api.explain import ExplainView
+from fitness.api.imports import ImportsView, ImportView
 from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
 
 urlpatterns = [
