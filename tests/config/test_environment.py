@@ -59,6 +59,7 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "PAYOUT_CAP": ("0", Amounts({"*": Decimal(0)})),
     "STATEMENT_KEY": (SEED, Seed(range(32))),
     "MAX_BODY_BYTES": ("1000", 1000),
+    "MAX_IMPORT_BYTES": ("1000", 1000),
 }
 OF_EARLIER_SERVICES = {
     "PORT", "DATABASE_URL", "REDIS_URL", "SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_JWT_SECRET", "LOG_LEVEL",
