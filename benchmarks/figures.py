@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("reads", "frames", "writes", "boards", "imports")
+SECTIONS = ("reads", "frames", "writes", "boards", "samples", "imports")
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CROWDS = (2_000, 10_000)
 
@@ -157,6 +157,16 @@ FIGURES: tuple[Figure, ...] = (
     Figure("writes.alone", "durable syncs, one after the other", "syncs/s", short="one after the other"),
     Figure("writes.found", "acknowledged rows found after kill -9 of PostgreSQL", "%", (at_least(100),)),
     *(figure for size in SIZES for figure in _board(size)),
+    Figure(
+        "samples.request",
+        "10,000 samples in one request, until they count",
+        "s",
+        (at_most(1), beside("samples.records")),
+    ),
+    Figure("samples.again", "the same request once more", "s"),
+    Figure("samples.records", "10,000 day totals instead", "s", short="day totals"),
+    Figure("samples.recount", "10,000 participants × 30 days × 2 sources counted anew", "s", (at_most(30),)),
+    Figure("samples.recount_again", "the same once more, where nothing has changed", "s"),
     Figure(
         "imports.seconds", "export.xml of 500 MB, until all of it counts", "s", (at_most(120), beside("imports.tree"))
     ),

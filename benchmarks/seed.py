@@ -39,6 +39,11 @@ _ACTIVITY = """
     SELECT id, %(yesterday)s, 'health_connect', 1 + (n * 7919) %% %(most)s, 0, 0, 0, %(then)s, %(then)s
       FROM crowd ORDER BY n
 """
+_COUNTED = """
+    INSERT INTO fitness_countedday (competition_id, user_id, day, steps, distance_mm, energy_cal, active_seconds)
+    SELECT %(competition)s, a.user_id, a.day, a.steps, 0, 0, 0
+      FROM fitness_activity a JOIN crowd ON crowd.id = a.user_id ORDER BY n
+"""
 _PARTICIPANTS = """
     INSERT INTO competitions_participant (competition_id, user_id, joined_at)
     SELECT %(competition)s, id, %(then)s FROM crowd ORDER BY n
@@ -69,7 +74,8 @@ def seed_crowd(*, people: int, competitions: int = 1, known: int | None = None) 
         crowd = _insert(people, competitions, people // (known or people))
     with connection.cursor() as cursor:  # as autovacuum would within minutes
         cursor.execute(
-            "VACUUM ANALYZE accounts_user, fitness_activity, competitions_participant, leaderboards_standing"
+            "VACUUM ANALYZE accounts_user, fitness_activity, fitness_countedday, competitions_participant,"
+            " leaderboards_standing"
         )
     return crowd
 
@@ -87,9 +93,11 @@ def _insert(people: int, competitions: int, every: int) -> Crowd:
         ids = [row[0] for row in cursor.fetchall()]
         owner = User.objects.get(id=ids[0])
         cursor.execute(_ACTIVITY, common)
+        cursor.execute(_COUNTED, common | {"competition": None})
         boards = [_competition(owner, now) for _ in range(competitions)]
         for board in boards:
             cursor.execute(_PARTICIPANTS, common | {"competition": board.id})
+            cursor.execute(_COUNTED, common | {"competition": board.id})
             cursor.execute(_STANDINGS, common | {"competition": board.id})
             cursor.execute("UPDATE leaderboards_board SET version = 1 WHERE competition_id = %s", [board.id])
         Competition.objects.filter(id__in=[board.id for board in boards]).update(participant_count=people)

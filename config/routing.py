@@ -3,6 +3,7 @@
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import re_path
 
+from fitness.routing import websocket_urlpatterns as fitness_patterns
 from leaderboards.routing import websocket_urlpatterns as leaderboard_patterns
 
 
@@ -13,4 +14,4 @@ class NothingHere(AsyncWebsocketConsumer):
 
 
 # re_path's types know views only; Channels routes ASGI applications with it.
-websocket_urlpatterns = [*leaderboard_patterns, re_path(r"", NothingHere.as_asgi())]  # type: ignore[arg-type]
+websocket_urlpatterns = [*leaderboard_patterns, *fitness_patterns, re_path(r"", NothingHere.as_asgi())]  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """`python -m config.serve`: the server as it runs in production and in `make run`."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -31,13 +32,16 @@ class Server(uvicorn.Server):
         gc.set_threshold(100_000, 20, 100)  # again took a third of the time
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        from leaderboards.hub import hub  # not before uvicorn has loaded the application and thereby Django
+        from fitness.following import followers  # not before uvicorn has loaded the application and thereby Django
+        from leaderboards.hub import hub
+
+        here = hub(), followers()
 
         for server in self.servers:
             server.close()
-        await hub().dismiss(seconds=GOODBYE_SECONDS)
+        await asyncio.gather(*(listener.dismiss(seconds=GOODBYE_SECONDS) for listener in here))
         await super().shutdown(sockets)
-        await hub().close()
+        await asyncio.gather(*(listener.close() for listener in here))
 
 
 def _leave(*_: object) -> None:

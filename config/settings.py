@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import django_stubs_ext
 
 from competitions.policy import OnHit
-from competitions.rules import Kind, Status
+from competitions.rules import Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
+from fitness.rules import SampleType
 
 django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscripted at run time
 
@@ -239,7 +240,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CompetitionStatusEnum": list(Status),
         "CompetitionTypeEnum": list(Kind),
+        "MetricEnum": list(Metric),
         "OnHitEnum": list(OnHit),
+        "SampleTypeEnum": list(SampleType),
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

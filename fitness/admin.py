@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from config.core.admin import ReadOnly
-from fitness.models import Activity, SupersededActivity
+from fitness.models import Activity, CountedDay, DataSource, Sample, SupersededActivity
 
 
 @admin.register(Activity)
@@ -27,3 +27,26 @@ class SupersededActivityAdmin(ReadOnly):
     list_filter = ("source",)
     search_fields = ("user__name", "user__email")
     list_select_related = ("user",)
+
+
+@admin.register(DataSource)
+class DataSourceAdmin(ReadOnly):
+    list_display = ("user", "app", "device", "kind", "synced_at")
+    list_filter = ("kind",)
+    search_fields = ("user__name", "user__email", "app")
+    list_select_related = ("user",)
+
+
+@admin.register(Sample)
+class SampleAdmin(ReadOnly):
+    list_display = ("user", "type", "amount", "start_at", "end_at", "source", "recording", "synced_at", "superseded_at")
+    list_filter = ("type", "recording", "channel")
+    search_fields = ("user__name", "user__email", "external_id")
+    list_select_related = ("user", "source")
+
+
+@admin.register(CountedDay)
+class CountedDayAdmin(ReadOnly):
+    list_display = ("user", "competition", "day", "steps", "distance_mm", "energy_cal", "active_seconds")
+    search_fields = ("user__name", "user__email", "competition__name")
+    list_select_related = ("user", "competition")

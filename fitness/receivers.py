@@ -1,18 +1,22 @@
-"""Joining and new rules count the activity that is there already, erasing removes it; one line each."""
+"""Joining and new rules count the activity that is there already, erasing removes it, and what is stored is announced;
+one line each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.dispatch import receiver
 
 from accounts.signals import person_erased
 from competitions.models import Competition
 from competitions.signals import participants_joined, rules_changed
+from fitness.announce import announce_activity
 from fitness.services.counting import count_activity
 from fitness.services.imports import forget_imports
 from fitness.services.syncing import forget_activity
+from fitness.signals import activity_stored
 
 
 @receiver(participants_joined)
@@ -29,3 +33,9 @@ def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None
 def forget(user_id: UUID, **_: Any) -> None:
     forget_activity(user_id=user_id)
     forget_imports(user_id=user_id)
+
+
+@receiver(activity_stored)
+def announce(user_ids: Collection[UUID], **_: Any) -> None:
+    people = list(user_ids)
+    transaction.on_commit(lambda: announce_activity(people), robust=True)

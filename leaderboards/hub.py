@@ -6,8 +6,9 @@ by every reader. Nothing is decided by whether a message of the channel layer ar
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -16,8 +17,8 @@ from config.core.errors import NotFound
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.metrics import LIVE_BOARDS
 from config.core.threads import in_thread
-from leaderboards import watching
-from leaderboards.announce import LAYER_SECONDS, board_group, channel_layer
+from leaderboards.announce import board_group
+from leaderboards.listening import Listener
 from leaderboards.live import LiveBoard, Shown, viewers_of
 from leaderboards.queries import board_versions, refused_viewers
 from leaderboards.versions import BoardStates
@@ -31,8 +32,6 @@ ACCESS_SECONDS = 5.0
 """How long somebody who was let in is served without another look at whether they still may be."""
 IDLE_SECONDS = 30.0
 """A board that nobody watches is kept so long for those who ask for it again and again."""
-GROUP_REFRESH_SECONDS = 3600.0
-"""Channel-layer groups forget members after a day; joining again is cheap."""
 
 
 @dataclass(eq=False)
@@ -52,12 +51,10 @@ class _Place:
     asked_at: float = 0.0
 
 
-class Hub:
+class Hub(Listener):
     def __init__(self) -> None:
+        super().__init__()
         self._places: dict[UUID, _Place] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._channel = ""
-        self._dismissing = False
         self._states = BoardStates()
         self._access = Gatherer(in_thread(check_access))
 
@@ -148,67 +145,28 @@ class Hub:
     def watchers(self) -> set[Watcher]:
         return {sight.watcher for place in self._places.values() for sight in _all_sights(place)}
 
-    async def dismiss(self, *, seconds: float) -> None:
-        """Tells everybody who watches to come again a little later, and whoever comes from now on; returns when all
-        have been told, or after so many seconds."""
-        self._dismissing = True
-        for watcher in self.watchers():
-            watcher.end(Close.RESTARTING)
-        until = time.monotonic() + seconds
-        while self.watchers() and time.monotonic() < until:
-            await asyncio.sleep(0.02)
-
     async def close(self) -> None:
-        """Ends what runs here. Watchers are not told: `Watcher.end` is for that."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
         for place in self._places.values():
             place.board.stop()
         self._places.clear()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await super().close()
         await self._states.close()
 
     # --- Keeping it so ---
 
     def _place(self, board_id: UUID) -> _Place:
-        self._start()
+        self._start(check=self._check, check_access=self._check_access)
         place = self._places.get(board_id)
         if place is None:
             place = self._places[board_id] = _Place(LiveBoard(board_id), asked_at=time.monotonic())
             LIVE_BOARDS.set(len(self._places))
-            self._joining = asyncio.create_task(self._join(board_id))
+            self._joining = asyncio.create_task(self._join(board_group(board_id)))
         return place
 
-    def _start(self) -> None:
-        if self._tasks:
-            return
-        self._tasks = [
-            asyncio.create_task(self._keep_doing(step, name))
-            for name, step in {
-                "listen": self._listen,
-                "check": self._check,
-                "check_access": self._check_access,
-                "refresh": self._refresh,
-            }.items()
-        ]
+    def groups(self) -> list[str]:
+        return [board_group(board_id) for board_id in self._places]
 
-    async def _keep_doing(self, step: Callable[[], Awaitable[None]], name: str) -> None:
-        """A step that fails is tried again; Redis or PostgreSQL may be away for a while."""
-        while True:
-            try:
-                await step()
-            except Exception as error:
-                log.warning("hub_step_failed", step=name, error=type(error).__name__)
-                self._channel = "" if name == "listen" else self._channel
-                await asyncio.sleep(CHECK_INTERVAL)
-
-    async def _listen(self) -> None:
-        layer = channel_layer()
-        if not self._channel:
-            self._channel = await layer.new_channel()
-            await self._join(*self._places)
-        message = await layer.receive(self._channel)
+    def hear(self, message: dict[str, Any]) -> None:
         place = self._places.get(UUID(hex=message["board"]))
         if place is not None and _is_watched(place):
             place.board.soil()
@@ -225,14 +183,8 @@ class Hub:
                 place = self._places.get(board_id)
                 if place is not None and version > place.board.version:
                     if not place.board.is_dirty():  # nobody told us: Redis may have forgotten that we are in the group
-                        await self._join(board_id)
+                        await self._join(board_group(board_id))
                     place.board.soil()
-
-    def _let_stalled_watchers_go(self) -> None:
-        long_ago = time.monotonic() - watching.SLOW_SECONDS
-        for watcher in self.watchers():
-            if watcher.sending_since is not None and watcher.sending_since < long_ago:
-                watcher.stalled()
 
     def _let_idle_boards_go(self) -> None:
         long_ago = time.monotonic() - IDLE_SECONDS
@@ -261,21 +213,6 @@ class Hub:
             for sight in [sight for sight in _all_sights(place) if sight.watcher.viewer_id in refused]:
                 self.unwatch(board_id, sight.watcher)
                 sight.watcher.end(Close.NOT_FOUND)
-
-    async def _refresh(self) -> None:
-        await asyncio.sleep(GROUP_REFRESH_SECONDS)
-        await self._join(*self._places)
-
-    async def _join(self, *board_ids: UUID) -> None:
-        if not self._channel:
-            return
-        layer = channel_layer()
-        try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                for board_id in board_ids:
-                    await layer.group_add(board_group(board_id), self._channel)
-        except Exception as error:
-            log.warning("hub_not_told_of_board", error=type(error).__name__)
 
 
 def _is_watched(place: _Place) -> bool:

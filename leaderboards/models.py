@@ -172,7 +172,7 @@ class Correction(models.Model):
         ordering = ["made_at", "id"]
         constraints = [
             models.CheckConstraint(
-                condition=~Q(points=0) & Q(points__gte=-MAX_SCORE, points__lte=MAX_SCORE),
+                condition=~Q(points=0),
                 name="correction_changes_something",
                 violation_error_message="Give or take some points.",
             ),

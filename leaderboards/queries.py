@@ -195,7 +195,11 @@ class _Outer:
 
 
 def standings_of_person(user_id: UUID) -> QuerySet[Standing]:
-    """The person's places on all boards, each with its competition and annotated with ``rank``: one statement."""
+    """The person's places on all boards, each with its competition and what `rank_of` needs: one statement."""
+    return standings_of_people([user_id])
+
+
+def standings_of_people(user_ids: Collection[UUID]) -> QuerySet[Standing]:
     others = Standing.objects.filter(competition_id=OuterRef("competition_id"), on_board=True).order_by()
     better = others.filter(Q(score__gt=OuterRef("score")))
     before = others.filter(_before(_Outer))
@@ -203,14 +207,36 @@ def standings_of_person(user_id: UUID) -> QuerySet[Standing]:
         name: Coalesce(Subquery(rows.values("competition_id").annotate(rows=Count("*")).values("rows")), 0)
         for name, rows in {"better": better, "before": before}.items()
     }
-    mine = Standing.objects.filter(user_id=user_id, on_board=True).select_related("competition")
-    return mine.annotate(**counted).order_by("-competition__start_at", "competition_id")
+    theirs = Standing.objects.filter(user_id__in=user_ids, on_board=True).select_related("competition")
+    return theirs.annotate(**counted).order_by("-competition__start_at", "competition_id")
 
 
 def rank_of(standing: Standing) -> int:
-    """Of a standing out of `standings_of_person`."""
+    """Of a standing out of `standings_of_people`."""
     shared = standing.competition.tie_rule == TieRule.SHARED
     return int(standing.better if shared else standing.before) + 1  # type: ignore[attr-defined]
+
+
+def standings_to_climb(user_id: UUID) -> QuerySet[Standing]:
+    """`standings_of_person`, each with what `points_to_next_rank` needs: still one statement."""
+    others = Standing.objects.filter(competition_id=OuterRef("competition_id"), on_board=True)
+    better = others.filter(score__gt=OuterRef("score")).order_by("score")
+    before = others.filter(_before(_Outer), score__gte=OuterRef("score")).order_by("score")
+    nearest = {
+        "nearest_better": Subquery(better.values("score")[:1]),
+        "nearest_before": Subquery(before.values("score")[:1]),
+    }
+    return standings_of_person(user_id).annotate(**nearest)
+
+
+def points_to_next_rank(standing: Standing) -> int | None:
+    """Of a standing out of `standings_to_climb`; None for whoever leads. An equal score gives the same number where
+    ranks are shared; elsewhere whoever had it earlier stays before."""
+    if standing.competition.tie_rule == TieRule.SHARED:
+        target = standing.nearest_better  # type: ignore[attr-defined]
+        return None if target is None else int(target) - standing.score
+    target = standing.nearest_before  # type: ignore[attr-defined]
+    return None if target is None else int(target) + 1 - standing.score
 
 
 def competitions_won(user_id: UUID, now: datetime) -> int:

@@ -89,18 +89,8 @@ def correct_standings(
     found = Standing.objects.filter(competition_id=competition_id, user_id__in=named).select_related("competition")
     standings = {standing.user_id: standing for standing in found}
     _refuse_strangers(standings, disqualify, reinstate, adjustments)
-    corrections = [
-        Correction(
-            competition=before.competition,
-            user_id=user_id,
-            points=points - standings[user_id].adjustment_points,
-            reason=reason.strip(),
-            made_by=by,
-            made_at=now,
-        )
-        for user_id, points in adjustments.items()
-    ]
-    Correction.objects.bulk_create([correction for correction in corrections if correction.points])
+    adjusted = {standings[user_id]: points for user_id, points in adjustments.items()}
+    Correction.objects.bulk_create(_differences(adjusted, by, reason.strip(), now))
     for user_id, standing in standings.items():
         if user_id in disqualify:
             standing.disqualified_reason = reason.strip()
@@ -109,6 +99,22 @@ def correct_standings(
         standing.adjustment_points = adjustments.get(user_id, standing.adjustment_points)
     correct_rows(standings=list(standings.values()), now=now)
     return _freeze(before.competition, before, by, reason.strip(), now)
+
+
+def _differences(adjusted: Mapping[Standing, int], by: User, reason: str, now: datetime) -> list[Correction]:
+    """What brings each of these standings to so many points beside its totals."""
+    return [
+        Correction(
+            competition_id=standing.competition_id,
+            user_id=standing.user_id,
+            points=points - standing.adjustment_points,
+            reason=reason,
+            made_by=by,
+            made_at=now,
+        )
+        for standing, points in adjusted.items()
+        if points != standing.adjustment_points
+    ]
 
 
 @transaction.atomic

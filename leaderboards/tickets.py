@@ -1,9 +1,9 @@
 """Tickets: what stands in an address instead of a token.
 
-A *one-time* ticket lets its person in once, within seconds, to any board; the connection then lives as long as the
-token that it was given for. A *board* ticket reads one board, any number of times until it expires, and is exchanged
-for a fresh one before that. Its holder is a person, whose chain of renewals ends some time, or, of a public board,
-anybody.
+A *one-time* ticket lets its person in once, within seconds, to any board or to what is their own; the connection then
+lives as long as the token that it was given for. A *board* ticket reads one board, any number of times until it
+expires, and is exchanged for a fresh one before that. Its holder is a person, whose chain of renewals ends some time,
+or, of a public board, anybody.
 
 Both are signed texts that nobody has to look up. Only that a one-time ticket is spent is written down, in PostgreSQL:
 Redis may forget everything at any moment.
@@ -89,13 +89,13 @@ def renewed_ticket(text: str, now: datetime) -> Issued:
     return _board_ticket(board, claims["viewer"], claims["until"], now)
 
 
-def open_ticket(text: str, competition_id: UUID, now: datetime) -> Opened:
-    """Lets the holder in; a one-time ticket is spent by that. Whether the viewer may see the board, or the board is
-    still public, is for the caller to ask. Raises InvalidTicket for a forged, expired or spent one, for another
-    board's, and for somebody who is not active any more."""
+def open_ticket(text: str, competition_id: UUID | None, now: datetime) -> Opened:
+    """Lets the holder in to a board, or with None to what is no board; a one-time ticket is spent by that. Whether the
+    viewer may see the board, or the board is still public, is for the caller to ask. Raises InvalidTicket for a forged,
+    expired or spent one, for another board's, and for somebody who is not active any more."""
     claims = _claims_of(text, now)
     if claims["kind"] == _BOARD:
-        if claims["board"] != competition_id.hex:
+        if competition_id is None or claims["board"] != competition_id.hex:
             raise InvalidTicket("another board's")
         return Opened(_viewer(claims), _moment(claims["expires"]), one_board=True)
     viewer = _viewer(claims)

@@ -100,12 +100,12 @@ class Scene(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Sight:
-    """One board as one watcher sees it.
+    """One board, or one person's activity, as one watcher sees it.
 
     ``at`` is what they saw last. ``owed``: they asked, so they are answered even if nothing has changed since ``at``.
     """
 
-    board_id: UUID
+    of_id: UUID
     scene: Scene
     watcher: "Watcher"
     view: View
@@ -163,8 +163,8 @@ class Watcher:
         self._ended = self._ended or Ended(reason)
         self._wake()
 
-    def look_away(self, board_id: UUID) -> Sight | None:
-        sight = self.sights.pop(board_id, None)
+    def look_away(self, of_id: UUID) -> Sight | None:
+        sight = self.sights.pop(of_id, None)
         if sight is not None:
             self._due.pop(sight, None)
         return sight

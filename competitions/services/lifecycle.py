@@ -87,6 +87,10 @@ def _new_code() -> str:
     return "".join(secrets.choice(_CODE_LETTERS) for _ in range(10))
 
 
+def _span_of(competition: Competition) -> rules.Span:
+    return rules.Span(competition.start_at, competition.end_at, competition.starts_on, competition.last_on)
+
+
 def _set_span(competition: Competition, span: rules.Span) -> None:
     competition.start_at, competition.end_at = span.start_at, span.end_at
     competition.starts_on, competition.last_on = span.starts_on, span.last_on
@@ -110,16 +114,9 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, reason: 
     _follow_the_clock(competition, None, now)  # what has started freezes its rules before they change
     fields, span = merge(competition)
     changes = {name: value for name, value in fields.items() if getattr(competition, name) != value}
-    moved_in_time = span is not None and (span.start_at, span.end_at, span.starts_on, span.last_on) != (
-        competition.start_at,
-        competition.end_at,
-        competition.starts_on,
-        competition.last_on,
-    )
-    new_rules = bool(RULE_FIELDS & changes.keys()) or moved_in_time
+    new_rules = bool(RULE_FIELDS & changes.keys()) or (span is not None and span != _span_of(competition))
     new_policy = "stored_policy" in changes
-    open_still = competition.status_at(now) in (rules.Status.DRAFT, rules.Status.UPCOMING)
-    started = competition.rules_version > 0 or not open_still
+    started = _is_past_its_start(competition, now)
     if new_rules and started:
         raise RulesFixed
     if new_policy and started:
@@ -137,6 +134,12 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, reason: 
     if new_rules or new_policy:
         rules_changed.send(Competition, competition=competition, changed_at=now)
     return competition
+
+
+def _is_past_its_start(competition: Competition, now: datetime) -> bool:
+    """Frozen rules say so too to whoever read the clock before the start and then waited for the lock."""
+    before_it = (rules.Status.DRAFT, rules.Status.UPCOMING)
+    return competition.rules_version > 0 or competition.status_at(now) not in before_it
 
 
 def _refuse_what_is_taken(competition: Competition, changes: Mapping[str, Any]) -> None:

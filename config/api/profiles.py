@@ -22,8 +22,10 @@ from config.core.api import APIView, body_of, success
 from config.core.cache import ForgettableCached
 from config.core.limits import RegisterThrottle
 from fitness.queries.activity import totals_of
+from fitness.queries.readings import totals_shown_of
 from fitness.signals import activity_stored
 from leaderboards.queries import competitions_won
+from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire
 from prizes.queries import prizes_won
 from prizes.signals import prizes_settled
@@ -57,7 +59,7 @@ def profile_of(user: User, *, private: bool) -> dict[str, Any]:
         "bio": user.bio,
         "country": user.country,
         "timezone": user.timezone or "UTC",
-        **_statistics.get(user.id, lambda: statistics_of(user.id)),
+        **_statistics.get(user.id, lambda: statistics_of(user.id))["own" if private else "shown"],
         "joined_at": user.joined_at,
         "updated_at": user.updated_at,
     }
@@ -66,15 +68,15 @@ def profile_of(user: User, *, private: bool) -> dict[str, Any]:
     return shown
 
 
-def statistics_of(user_id: UUID) -> dict[str, Any]:
-    totals = totals_to_wire(totals_of(user_id))
-    return {
-        "total_steps": totals["steps"],
-        "total_calories": totals["calories"],
-        "total_distance": totals["distance"],
-        "competitions_won": competitions_won(user_id, timezone.now()),
-        "total_prizes": prizes_won(user_id),
-    }
+def statistics_of(user_id: UUID) -> dict[str, dict[str, Any]]:
+    """As the person sees them, and as others do: some sources may be shown to their owner only."""
+    common = {"competitions_won": competitions_won(user_id, timezone.now()), "total_prizes": prizes_won(user_id)}
+    return {"own": _sums(totals_of(user_id)) | common, "shown": _sums(totals_shown_of(user_id)) | common}
+
+
+def _sums(totals: Totals) -> dict[str, Any]:
+    wire = totals_to_wire(totals)
+    return {"total_steps": wire["steps"], "total_calories": wire["calories"], "total_distance": wire["distance"]}
 
 
 @receiver([activity_stored, prizes_settled])

@@ -9,7 +9,7 @@ RECORDS = Counter("pacesetter_activity_records_total", "Synced records by outcom
 MIRROR_FAILURES = Counter("pacesetter_mirror_failures_total", "Board changes that Redis did not take at once")
 MIRROR_REBUILDS = Counter("pacesetter_mirror_rebuilds_total", "Boards rebuilt in Redis from PostgreSQL")
 BOARD_READS = Counter("pacesetter_board_reads_total", "Pages of boards by where they were read", ["source"])
-SOCKETS = Gauge("pacesetter_sockets", "Open leaderboard sockets", multiprocess_mode="livesum")
+SOCKETS = Gauge("pacesetter_sockets", "Open sockets", multiprocess_mode="livesum")
 STREAMS = Gauge("pacesetter_streams", "Open event streams and long polls", multiprocess_mode="livesum")
 LIVE_BOARDS = Gauge("pacesetter_live_boards", "Boards that somebody looks at here", multiprocess_mode="livesum")
 FRAMES = Counter("pacesetter_frames_total", "Frames handed to sockets and streams")

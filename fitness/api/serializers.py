@@ -3,7 +3,8 @@ from typing import Any
 from rest_framework import serializers
 
 from competitions.rules import DeviceKind
-from fitness.rules import Recording, SampleType, Source
+from fitness.insights import DEFAULT_GOAL
+from fitness.rules import LIMITS, Recording, SampleType, Source
 from fitness.samples import UNITS
 
 
@@ -103,6 +104,73 @@ class RecentActivity(DayAnswer):
     synced_at = serializers.DateTimeField()
 
 
+class InsightsQuery(serializers.Serializer[Any]):
+    goal = serializers.IntegerField(
+        min_value=1, max_value=LIMITS["steps"][0], default=DEFAULT_GOAL, help_text="Steps a day."
+    )
+
+
+class StreakAnswer(serializers.Serializer[Any]):
+    current = serializers.IntegerField(help_text="Days in a row with the goal; today breaks none before it is over.")
+    longest = serializers.IntegerField()
+
+
+class BestDayAnswer(serializers.Serializer[Any]):
+    date = serializers.DateField()
+    steps = serializers.IntegerField()
+
+
+class TrendAnswer(serializers.Serializer[Any]):
+    days = serializers.IntegerField(help_text="How many days of this week are over, from Monday on.")
+    this_week = serializers.IntegerField(help_text="Steps on those days.")
+    last_week = serializers.IntegerField(help_text="Steps on the same days of last week.")
+    change = serializers.FloatField(allow_null=True, help_text="Per cent.")
+
+
+class ProgressAnswer(serializers.Serializer[Any]):
+    goal = serializers.IntegerField()
+    steps = serializers.IntegerField()
+    progress = serializers.FloatField(help_text="Per cent of the goal.")
+
+
+class HabitsAnswer(serializers.Serializer[Any]):
+    goal = serializers.IntegerField(help_text="Steps a day.")
+    streak = StreakAnswer()
+    best_day = BestDayAnswer(allow_null=True)
+    trend = TrendAnswer()
+    today = ProgressAnswer()
+    week = ProgressAnswer(help_text="Since Monday, of seven times the day's goal.")
+
+
+class PaceAnswer(serializers.Serializer[Any]):
+    points = serializers.IntegerField(help_text="What is missing.")
+    per_day = serializers.IntegerField(help_text="On each day that is left, today included.")
+
+
+class ForecastAnswer(serializers.Serializer[Any]):
+    score = serializers.IntegerField()
+    low = serializers.IntegerField()
+    high = serializers.IntegerField()
+
+
+class OutlookAnswer(serializers.Serializer[Any]):
+    competition_id = serializers.UUIDField()
+    name = serializers.CharField()
+    score = serializers.IntegerField()
+    rank = serializers.IntegerField()
+    days_left = serializers.IntegerField(help_text="Today included.")
+    next_rank = PaceAnswer(allow_null=True, help_text="Null for whoever leads.")
+    forecast = ForecastAnswer(
+        allow_null=True,
+        help_text="The final score by the person's last 28 days, with a range that most finishes fall into; null with "
+        "fewer than three days to go by.",
+    )
+
+
+class InsightsAnswer(HabitsAnswer):
+    competitions = OutlookAnswer(many=True)
+
+
 class DashboardAnswer(serializers.Serializer[Any]):
     total_steps = serializers.IntegerField()
     total_calories = serializers.FloatField()
@@ -113,3 +181,4 @@ class DashboardAnswer(serializers.Serializer[Any]):
     calories_change = serializers.FloatField(allow_null=True, help_text="Per cent against the seven days before.")
     weekly_activity = DayAnswer(many=True)
     recent_activity = RecentActivity(many=True)
+    insights = HabitsAnswer()

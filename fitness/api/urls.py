@@ -2,14 +2,17 @@ from django.urls import re_path
 
 from fitness.api.explain import ExplainView
 from fitness.api.imports import ImportsView, ImportView
-from fitness.api.views import ActivityView, DashboardView, StatsView, SyncView
+from fitness.api.sources import SourcesView
+from fitness.api.views import ActivityView, DashboardView, InsightsView, StatsView, SyncView
 
 urlpatterns = [
     re_path(r"^fitness/sync/?$", SyncView.as_view()),
+    re_path(r"^fitness/sources/?$", SourcesView.as_view()),
     re_path(r"^fitness/imports/?$", ImportsView.as_view()),
     re_path(r"^fitness/imports/(?P<import_id>[^/]+)/?$", ImportView.as_view()),
     re_path(r"^fitness/stats/(?P<user_id>[^/]+)/?$", StatsView.as_view()),
     re_path(r"^leaderboard/(?P<competition_id>[^/]+)/explain/(?P<user_id>[^/]+)/?$", ExplainView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/activity/?$", ActivityView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/dashboard/?$", DashboardView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/insights/?$", InsightsView.as_view()),
 ]

@@ -14,12 +14,15 @@ from competitions.queries import access_competition
 from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
+from fitness.api.insights import habits_answer, insights_answer
 from fitness.api.parsers import LinesParser, SyncParser
 from fitness.api.serializers import (
     ActivityQuery,
     Batch,
     DashboardAnswer,
     DayAnswer,
+    InsightsAnswer,
+    InsightsQuery,
     Record,
     Samples,
     StatsAnswer,
@@ -27,11 +30,13 @@ from fitness.api.serializers import (
     SyncAnswer,
 )
 from fitness.api.sync import read_sync, sync_answer
-from fitness.models import Activity
+from fitness.insights import DEFAULT_GOAL, change_in_per_cent, habits_of
 from fitness.queries import activity as queries
+from fitness.queries.insights import insights_of, steps_by_day
+from fitness.queries.readings import SourceDay, recent_activity
+from fitness.rules import FIRST_DAY
 from fitness.services.syncing import sync_together
 from leaderboards.queries import rank_of, standings_of_person
-from leaderboards.scoring import Totals
 from leaderboards.units import totals_to_wire
 
 _SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], resource_type_field_name=None)
@@ -97,10 +102,23 @@ class DashboardView(APIView):
         return success(dashboard(person, now))
 
 
+class InsightsView(APIView):
+    permission_classes = [PersonOnly]
+
+    @extend_schema(parameters=[InsightsQuery], responses=InsightsAnswer)
+    def get(self, request: Request, user_id: str) -> Response:
+        """What a person's own days say: streaks, the best day, this week against the last, the goal; and in every
+        competition that runs, how far the next rank is and where the score will probably end."""
+        person = access_person(caller(request), person_named(request, user_id))
+        goal = query_of(request, InsightsQuery)["goal"]
+        return success(insights_answer(insights_of(person, goal=goal, now=timezone.now())))
+
+
 def dashboard(person: User, now: datetime) -> dict[str, Any]:
     today = day_in(person.timezone or "UTC", now)
     totals = queries.totals_of(person.id)
-    fortnight = queries.days_of(person.id, first=today - timedelta(days=13), last=today)
+    history = queries.days_of(person.id, first=FIRST_DAY, last=today)
+    fortnight = [day for day in history if day.day > today - timedelta(days=14)]
     week = [day for day in fortnight if day.day > today - timedelta(days=7)]
     before = queries.sum_of(day.totals for day in fortnight if day.day <= today - timedelta(days=7))
     this_week = queries.sum_of(day.totals for day in week)
@@ -117,24 +135,19 @@ def dashboard(person: User, now: datetime) -> dict[str, Any]:
         "weekly_activity": [
             _day_answer(day) for day in queries.every_day(week, first=today - timedelta(days=6), last=today)
         ],
-        "recent_activity": [_recent(activity) for activity in queries.latest_activities(person.id, limit=10)],
+        "recent_activity": [_recent(activity) for activity in recent_activity(person.id, today=today, limit=10)],
+        "insights": habits_answer(habits_of(steps_by_day(history), goal=DEFAULT_GOAL, today=today)),
     }
-
-
-def change_in_per_cent(before: int, after: int) -> float | None:
-    """One decimal; None where there is nothing to compare with."""
-    return round((after - before) * 100 / before, 1) if before else None
 
 
 def _day_answer(day: queries.Day) -> dict[str, Any]:
     return {"date": day.day, **totals_to_wire(day.totals)}
 
 
-def _recent(activity: Activity) -> dict[str, Any]:
-    totals: Totals = activity.totals
+def _recent(activity: SourceDay) -> dict[str, Any]:
     return {
         "date": activity.day,
-        **totals_to_wire(totals),
+        **totals_to_wire(activity.totals),
         "source": activity.source,
         "synced_at": activity.synced_at,
     }

@@ -7,13 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from competitions.models import Competition
 from competitions.queries import participation
 from competitions.rules import ScoreSource
 from config.core.sql import columns
-from fitness.models import Activity
 from leaderboards.scoring import Totals
 from leaderboards.services import Total
 
@@ -108,6 +106,21 @@ def days_of(user_id: UUID, *, first: date, last: date) -> list[Day]:
     return [Day(day, Totals(*amounts)) for day, *amounts in rows]
 
 
+def days_of_people(user_ids: Iterable[UUID], *, last: date) -> dict[UUID, list[Day]]:
+    """Each person's days with activity until then, oldest first; nobody is there who has none: one statement."""
+    rows = _rows(
+        """
+        SELECT user_id, day, steps, distance_mm, energy_cal, active_seconds FROM fitness_countedday
+         WHERE competition_id IS NULL AND user_id = ANY(%s) AND day <= %s ORDER BY day
+        """,
+        [list(user_ids), last],
+    )
+    days: dict[UUID, list[Day]] = {}
+    for user_id, day, *amounts in rows:
+        days.setdefault(user_id, []).append(Day(day, Totals(*amounts)))
+    return days
+
+
 def days_in(user_id: UUID, competition: Competition | None) -> list[Day]:
     """The person's days that count in a competition; all that fall into it for somebody who only looks, and without
     one all of them."""
@@ -134,10 +147,6 @@ def sum_of(listed: Iterable[Totals]) -> Totals:
         sum(each.energy_cal for each in totals),
         sum(each.active_seconds for each in totals),
     )
-
-
-def latest_activities(user_id: UUID, *, limit: int) -> QuerySet[Activity]:
-    return Activity.objects.filter(user_id=user_id).order_by("-synced_at", "-day")[:limit]
 
 
 def _rows(sql: str, parameters: list[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -1,19 +1,35 @@
 """What somebody's sources say, as `reckoning` looks at it, and how their competitions look at it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 from competitions.models import Competition
 from competitions.policy import DEFAULT_PREFERENCE, MergeRule
 from competitions.rules import DeviceKind, runs_over_whole_days
 from config.core.sql import columns
+from fitness.models import Activity, DataSource, SourcePreference
+from fitness.queries.activity import sum_of, totals_of
 from fitness.queries.flags import holds_among
-from fitness.reckoning import Frame, Readings, StoredDay, StoredSample, microseconds
+from fitness.reckoning import (
+    AMOUNTS,
+    EPOCH,
+    Frame,
+    Part,
+    Readings,
+    StoredDay,
+    StoredSample,
+    counted_days,
+    microseconds,
+    reckon,
+)
 from fitness.samples import LONGEST, SourceKey
 from leaderboards.scoring import Totals
 
@@ -82,6 +98,24 @@ def own_frame() -> Frame:
     return Frame()
 
 
+def totals_shown_of(user_id: UUID) -> Totals:
+    """Everything a person did that others may see."""
+    if not _has_what_only_they_may_see(user_id):
+        return totals_of(user_id)
+    frame = Frame(owner_only=settings.OWNER_ONLY_SOURCES)
+    parts = reckon(frame, readings_of({user_id: (date.min, date.max)})[user_id])
+    return sum_of(counted_days(frame, parts).values())
+
+
+def _has_what_only_they_may_see(user_id: UUID) -> bool:
+    names = list(settings.OWNER_ONLY_SOURCES)
+    sources = DataSource.objects.filter(user_id=user_id).annotate(name=Lower("app"))
+    return (
+        Activity.objects.filter(user_id=user_id, source__in=names).exists()
+        or sources.filter(Q(name__in=names) | Q(samples__channel__in=names)).exists()
+    )
+
+
 def frames_of(
     pairs: Collection[tuple[Competition, UUID]], at: datetime | None = None
 ) -> dict[tuple[UUID, UUID], Frame]:
@@ -140,3 +174,42 @@ def _rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
+
+
+def source_preference(user_id: UUID) -> list[DeviceKind] | None:
+    """What the person said last; None when they never did."""
+    latest = SourcePreference.objects.filter(user_id=user_id).order_by("-since_at", "-id").first()
+    return [DeviceKind(kind) for kind in latest.kinds] if latest else None
+
+
+def data_sources_of(user_id: UUID) -> QuerySet[DataSource]:
+    """The one that was heard of last comes first."""
+    return DataSource.objects.filter(user_id=user_id).order_by("-synced_at", "id")
+
+
+@dataclass(frozen=True)
+class SourceDay:
+    """What one app said of one day, whether it counts or not."""
+
+    day: date
+    source: str
+    totals: Totals
+    synced_at: datetime
+
+
+def recent_activity(user_id: UUID, *, today: date, limit: int) -> list[SourceDay]:
+    """What came last: of day totals, and of the samples of the last two weeks."""
+    totals = Activity.objects.filter(user_id=user_id).order_by("-synced_at", "-day")[:limit]
+    found = [SourceDay(each.day, each.source, each.totals, each.synced_at) for each in totals]
+    readings = readings_of({user_id: (today - timedelta(days=13), today)})[user_id]
+    parts = reckon(Frame(), Readings(samples=readings.samples, sources=readings.sources))
+    by_day: dict[tuple[date, str], list[Part]] = {}
+    for part in parts:
+        by_day.setdefault((part.day, part.source.app), []).append(part)
+    for (day, app), theirs in by_day.items():
+        amounts = dict.fromkeys(AMOUNTS.values(), 0)
+        for part in theirs:
+            amounts[AMOUNTS[part.type]] += part.amount
+        last = max(part.reading.known_from for part in theirs)
+        found.append(SourceDay(day, app, Totals(**amounts), EPOCH + timedelta(microseconds=last)))
+    return sorted(found, key=lambda each: (each.synced_at, each.day), reverse=True)[:limit]

@@ -73,11 +73,7 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["competition", "user", "made_at"], name="corrections_of_person")],
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("points", 0), _negated=True),
-                            ("points__gte", -9007199254740991),
-                            ("points__lte", 9007199254740991),
-                        ),
+                        condition=models.Q(("points", 0), _negated=True),
                         name="correction_changes_something",
                         violation_error_message="Give or take some points.",
                     ),

@@ -26,6 +26,9 @@ from competitions.services.lifecycle import (
 from competitions.services.rulebook import MOST_VERSIONS
 from competitions.signals import rules_changed
 from config.core.json import canonical_json
+from fitness.rules import Reading, Source
+from fitness.services.syncing import sync_activities
+from leaderboards.scoring import Totals
 from tests.leaderboards.test_mirror import run_together
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +180,28 @@ def test_a_change_after_the_start_is_a_further_version_and_counts_everybody_anew
         if second["document"]["rules"]["policy"][name] != value
     }  # fmt: skip
     assert changed == {"manual_entries"}
+
+
+def test_scores_follow_a_change_of_the_rules(
+    me: APIClient, make_competition: Any, person: User, join: Any, now: datetime
+) -> None:
+    running = make_competition(score_source="synced")
+    join(running, person)
+    days = [now.date() - timedelta(days=1), now.date()]
+    readings = [Reading(person.id, Source.FITBIT, day, Totals(steps=9000)) for day in days]
+    sync_activities(readings=readings, now=now)
+
+    def score(**rules: Any) -> int:
+        assert me.patch(url(running), {"rules": rules, "rules_reason": "because"}).status_code == 200
+        [entry] = me.get(f"/api/v1/leaderboard/{running.id}").json()["data"]["entries"]
+        return int(entry["score"])
+
+    assert score(manual_entries=True) == 18_000
+    assert score(daily_cap={"steps": 5000}) == 10_000
+    assert score(allowed_sources=["watch"]) == 0
+    assert score(allowed_sources=None) == 10_000
+    assert score(daily_cap=None) == 18_000
+    assert len(versions(running)) == 5
 
 
 def test_in_the_grace_they_may_still_change(me: APIClient, make_competition: Any) -> None:

@@ -24,6 +24,7 @@ GET /users/{user_id}/profile
 PUT /users/{user_id}/profile
 PATCH /users/{user_id}/profile
 GET /users/{user_id}/dashboard
+GET /users/{user_id}/insights
 GET /users/{user_id}/activity
 GET /users/{user_id}/competitions
 GET /competitions

@@ -126,7 +126,17 @@ class Phone:
 
     @contextmanager
     def watching(self, competition: str, **query: Any) -> Iterator["Watch"]:
-        path = f"/ws/leaderboard/{competition}?{urlencode({'token': self.token, **query})}"
+        with self._socket(f"/ws/leaderboard/{competition}?{urlencode({'token': self.token, **query})}") as watch:
+            yield watch
+
+    @contextmanager
+    def following(self) -> Iterator["Watch"]:
+        """Their own activity."""
+        with self._socket(f"/ws/fitness?token={self.token}") as watch:
+            yield watch
+
+    @contextmanager
+    def _socket(self, path: str) -> Iterator["Watch"]:
         with connect(self.address.replace("http", "ws", 1) + path, max_size=None) as socket:
             yield Watch(socket)
 
@@ -146,7 +156,7 @@ class Phone:
 
 
 class Watch:
-    """An open leaderboard socket."""
+    """An open socket."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
