@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import IO, Any, NamedTuple
 
+from config.core.clock import is_zone
 from fitness.importers.items import DamagedFile, Item, content_id
 from fitness.importers.markup import Scan
 
@@ -87,7 +88,7 @@ def _sample(attributes: dict[str, str], metadata: dict[str, str]) -> dict[str, A
     kind_of_record, start, end = attributes["type"], _moment(attributes["startDate"]), _moment(attributes["endDate"])
     made = attributes.get("creationDate")
     device, kind = _device(attributes["sourceName"], attributes.get("device", ""))
-    unit = attributes["unit"]
+    unit, zone = attributes["unit"], metadata.get("HKTimeZone", "")
     value: int | Decimal = Decimal(attributes["value"])
     if TYPES[kind_of_record] == "steps" and 0 <= value < _WHOLE_BELOW:
         value = int(value)  # some apps write halves of steps
@@ -101,7 +102,7 @@ def _sample(attributes: dict[str, str], metadata: dict[str, str]) -> dict[str, A
         "unit": _UNITS.get(unit, unit),
         "source": {"app": APP, "device": device, "kind": kind},
         "recording": "manual" if metadata.get("HKWasUserEntered") == "1" else "automatic",
-        "zone": metadata.get("HKTimeZone") or f"{attributes['startDate'][20:23]}:{attributes['startDate'][23:]}",
+        "zone": zone if zone and is_zone(zone) else f"{attributes['startDate'][20:23]}:{attributes['startDate'][23:]}",
     }
 
 

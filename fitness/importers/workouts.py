@@ -2,6 +2,8 @@
 
 A workout becomes samples by lap; a GPX track, which has none, by stretches of ten minutes. What was recorded so was
 recorded on purpose: ``active``. A stride is two steps.
+
+The libraries are loaded by whoever reads such a file: every process would need thirty megabytes more for them.
 """
 
 from collections.abc import Iterator
@@ -10,14 +12,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import pairwise
-from typing import IO, Any
-
-import fitdecode
-import gpxpy
-from gpxpy.gpx import GPXTrackPoint, GPXTrackSegment
+from typing import IO, TYPE_CHECKING, Any
 
 from fitness.importers.items import DamagedFile, Item, WrongFile, content_id
 from fitness.importers.markup import Scan, without_document_type
+
+if TYPE_CHECKING:
+    from gpxpy.gpx import GPXTrackPoint, GPXTrackSegment
 
 MAX_BYTES = 32 * 1024 * 1024
 """Of a workout's file; a day at a point a second is less than that."""
@@ -71,6 +72,8 @@ class Lap:
 
 def read_fit(file: IO[bytes]) -> Iterator[Item]:
     """A file of Garmin's Flexible and Interoperable Data Transfer. Its sessions count where it has no laps."""
+    import fitdecode
+
     found: dict[str, list[Any]] = {"lap": [], "session": [], "file_id": [], "activity": []}
     damage = ""
     try:
@@ -141,6 +144,8 @@ def _value(frame: Any, name: str) -> Any:
 
 def read_gpx(file: IO[bytes]) -> Iterator[Item]:
     """Tracks with times. Distance is that of the points over ground."""
+    import gpxpy
+
     document = _whole(file)
     points = 0
 
@@ -170,7 +175,7 @@ def read_gpx(file: IO[bytes]) -> Iterator[Item]:
         yield Item("point", points, problem="There is no track with times in it.")
 
 
-def _stretches(segment: GPXTrackSegment) -> Iterator[Lap]:
+def _stretches(segment: "GPXTrackSegment") -> Iterator[Lap]:
     """The segment cut at pauses, and after ten minutes."""
     points = [point for point in segment.points if point.time is not None]
     begun: datetime | None = None
@@ -191,7 +196,7 @@ def _stretches(segment: GPXTrackSegment) -> Iterator[Lap]:
 _ZERO = timedelta(0)
 
 
-def _time_of(point: GPXTrackPoint) -> datetime:
+def _time_of(point: "GPXTrackPoint") -> datetime:
     assert point.time is not None
     return point.time if point.time.tzinfo else point.time.replace(tzinfo=UTC)
 

@@ -124,6 +124,11 @@ def test_what_was_typed_in_is_manual_and_knows_its_zone() -> None:
     assert (sample["recording"], sample["zone"]) == ("manual", "Asia/Tokyo")
 
 
+def test_a_zone_that_nobody_knows_gives_way_to_the_offset() -> None:
+    (sample,) = samples(export(record('<MetadataEntry key="HKTimeZone" value="GMT+1 (summer)"/>')))
+    assert sample["zone"] == "+01:00"
+
+
 @pytest.mark.parametrize(
     ("name", "device", "kind"),
     [
