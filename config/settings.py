@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import django_stubs_ext
 
 from competitions.policy import OnHit
-from competitions.rules import Kind, Metric, Status
+from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
@@ -241,6 +241,7 @@ SPECTACULAR_SETTINGS = {
         "CompetitionStatusEnum": list(Status),
         "CompetitionTypeEnum": list(Kind),
         "MetricEnum": list(Metric),
+        "DeviceKindEnum": list(DeviceKind),
         "OnHitEnum": list(OnHit),
         "SampleTypeEnum": list(SampleType),
     },

@@ -1,4 +1,5 @@
 from fitness.models.activities import Activity, SupersededActivity
+from fitness.models.flags import Flag, FlagEvent, FlagEventKind, FlagEvidence
 from fitness.models.imports import Import, ImportState
 from fitness.models.samples import CountedDay, DataSource, Sample, SourcePreference, Tombstone
 
@@ -6,6 +7,10 @@ __all__ = [
     "Activity",
     "CountedDay",
     "DataSource",
+    "Flag",
+    "FlagEvent",
+    "FlagEventKind",
+    "FlagEvidence",
     "Import",
     "ImportState",
     "Sample",

@@ -70,8 +70,12 @@ class Tally:
     def reject(self, item: Item, problem: str) -> None:
         self.rejected += 1
         if len(self.problems) < MAX_PROBLEMS:
-            text = problem.replace("\0", "").encode("utf-8", "replace").decode()  # the database takes neither
-            self.problems.append({"place": item.place, "problem": text[:_PROBLEM_LENGTH]})
+            self.problems.append({"place": _storable(item.place), "problem": _storable(problem)})
+
+
+def _storable(text: str) -> str:
+    """Without what the database does not take: NUL and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:_PROBLEM_LENGTH]
 
 
 # --- What a file says ---------------------------------------------------------------------------------------------

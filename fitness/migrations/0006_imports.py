@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('fitness', '0004_samples'),
+        ('fitness', '0005_flags'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
