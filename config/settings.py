@@ -12,6 +12,7 @@ from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
+from fitness.plausibility import FlagState
 from fitness.rules import SampleType
 
 django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscripted at run time
@@ -240,6 +241,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CompetitionStatusEnum": list(Status),
         "CompetitionTypeEnum": list(Kind),
+        "FlagStateEnum": list(FlagState),
+        "ImportStateEnum": "fitness.models.ImportState",
         "MetricEnum": list(Metric),
         "DeviceKindEnum": list(DeviceKind),
         "OnHitEnum": list(OnHit),

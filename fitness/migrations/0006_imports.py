@@ -8,35 +8,86 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('fitness', '0005_flags'),
+        ("fitness", "0005_flags"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='waiting', max_length=8)),
-                ('format', models.CharField(choices=[('apple-health', 'Apple Health: export.xml or its zip'), ('google-takeout', 'Google Takeout: a zip with Fit or Fitbit'), ('fitbit-csv', "A tracker's daily table (CSV)"), ('fit', 'FIT: a workout'), ('gpx', 'GPX: a workout'), ('tcx', 'TCX: a workout')], max_length=16)),
-                ('bytes', models.BigIntegerField(help_text='Of the file.')),
-                ('bytes_read', models.BigIntegerField(default=0, help_text='How much of the file is stored.')),
-                ('read', models.BigIntegerField(default=0)),
-                ('accepted', models.BigIntegerField(default=0)),
-                ('unchanged', models.BigIntegerField(default=0)),
-                ('rejected', models.BigIntegerField(default=0)),
-                ('problems', models.JSONField(default=list, help_text='The first hundred: where, and what is wrong.')),
-                ('reason', models.TextField(blank=True, help_text='Why it failed.')),
-                ('attempts', models.IntegerField(default=0, help_text='How many times somebody began to read it.')),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='imports', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[
+                            ("apple-health", "Apple Health: export.xml or its zip"),
+                            ("google-takeout", "Google Takeout: a zip with Fit or Fitbit"),
+                            ("fitbit-csv", "A tracker's daily table (CSV)"),
+                            ("fit", "FIT: a workout"),
+                            ("gpx", "GPX: a workout"),
+                            ("tcx", "TCX: a workout"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("bytes", models.BigIntegerField(help_text="Of the file.")),
+                ("bytes_read", models.BigIntegerField(default=0, help_text="How much of the file is stored.")),
+                ("read", models.BigIntegerField(default=0)),
+                ("accepted", models.BigIntegerField(default=0)),
+                ("unchanged", models.BigIntegerField(default=0)),
+                ("rejected", models.BigIntegerField(default=0)),
+                ("problems", models.JSONField(default=list, help_text="The first hundred: where, and what is wrong.")),
+                ("reason", models.TextField(blank=True, help_text="Why it failed.")),
+                ("attempts", models.IntegerField(default=0, help_text="How many times somebody began to read it.")),
+                ("created_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="imports",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['user', '-created_at'], name='import_latest'), models.Index(condition=models.Q(('state__in', ('waiting', 'running'))), fields=['created_at'], name='import_unfinished')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ('waiting', 'running'))), models.Q(('finished_at__isnull', False), models.Q(('state__in', ('waiting', 'running')), _negated=True)), _connector='OR'), name='import_finished_when_it_says_so')],
+                "indexes": [
+                    models.Index(fields=["user", "-created_at"], name="import_latest"),
+                    models.Index(
+                        condition=models.Q(("state__in", ("waiting", "running"))),
+                        fields=["created_at"],
+                        name="import_unfinished",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("finished_at", None), ("state__in", ("waiting", "running"))),
+                            models.Q(
+                                ("finished_at__isnull", False),
+                                models.Q(("state__in", ("waiting", "running")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="import_finished_when_it_says_so",
+                    )
+                ],
             },
         ),
     ]
