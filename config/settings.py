@@ -32,6 +32,8 @@ SOCKETS_PER_ADDRESS = ENV.SOCKETS_PER_ADDRESS
 OPERATIONS_NETWORKS = ENV.OPERATIONS_NETWORKS
 COMPETITIONS_BY_STAFF_ONLY = ENV.COMPETITIONS_BY_STAFF_ONLY
 MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
+MAX_IMPORT_BYTES = ENV.MAX_IMPORT_BYTES
+IMPORT_DIR = DATA_DIR / "imports"  # of uploads until they are read; all processes share it
 SEAT_CHECKOUT = "prizes.checkout.EntryFees"  # who takes entry fees: competitions.checkout.Checkout, from above it
 DATABASE_URL = ENV.DATABASE_URL or devservices.database_url(DATA_DIR)
 REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)
@@ -256,9 +258,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CompetitionStatusEnum": list(Status),
         "CompetitionTypeEnum": list(Kind),
+        "FlagStateEnum": list(FlagState),
+        "ImportStateEnum": "fitness.models.ImportState",
         "MetricEnum": list(Metric),
         "DeviceKindEnum": list(DeviceKind),
-        "FlagStateEnum": list(FlagState),  # connections have a state too
         "OnHitEnum": list(OnHit),
         "SampleTypeEnum": list(SampleType),
     },

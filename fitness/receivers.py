@@ -17,6 +17,7 @@ from fitness.services.connections import forget_connections
 from fitness.services.counting import count_activity
 from fitness.services.decisions import forget_flags
 from fitness.services.flags import check_newcomers
+from fitness.services.imports import forget_imports
 from fitness.services.syncing import forget_activity
 from fitness.signals import activity_stored
 
@@ -36,6 +37,7 @@ def count_anew(competition: Competition, changed_at: datetime, **_: Any) -> None
 def forget(user_id: UUID, **_: Any) -> None:
     forget_activity(user_id=user_id)
     forget_connections(user_id=user_id)
+    forget_imports(user_id=user_id)
     forget_flags(user_id=user_id)
 
 

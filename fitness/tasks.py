@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from fitness.services.connections import forget_stale_authorisations, revoke_grant
 from fitness.services.fetching import enqueue_due_fetches, fetch_connection
+from fitness.services.imports import read_imports, remove_orphans
 
 
 @app.task()
@@ -23,3 +24,16 @@ def fetch_due_connections(timestamp: int) -> None:
     now = datetime.now(UTC)
     forget_stale_authorisations(now=now)
     enqueue_due_fetches(now=now)
+
+
+@app.task(queueing_lock="read_uploads")
+def read_uploads() -> None:
+    read_imports(clock=lambda: datetime.now(UTC))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="finish_imports", pass_context=False)
+def finish_imports(timestamp: int) -> None:
+    """Every minute: goes on with what a worker that died has left behind."""
+    remove_orphans(now=datetime.now(UTC))
+    read_imports(clock=lambda: datetime.now(UTC))

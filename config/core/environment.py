@@ -200,6 +200,10 @@ class Environment:
         default=8 * 1024 * 1024,
         metadata=means("Largest request body in bytes; file uploads have limits of their own."),
     )
+    MAX_IMPORT_BYTES: int = field(
+        default=1024**3,
+        metadata=means("Largest file that a person may import, in bytes; the disk must hold a few of them."),
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Environment":
@@ -233,6 +237,7 @@ class Environment:
             ("CLOUD_POLL_MINUTES", 1),
             ("BREAKER_FAILURES", 1),
             ("BREAKER_SECONDS", 1),
+            ("MAX_IMPORT_BYTES", 1),
         ):
             if getattr(self, name) < least:
                 raise SettingError(f"{name} must be {least} or more.")

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from config.core.admin import ReadOnly
-from fitness.models import Activity, Connection, CountedDay, DataSource, Sample, SupersededActivity
+from fitness.models import Activity, Connection, CountedDay, DataSource, Import, Sample, SupersededActivity
 
 
 @admin.register(Activity)
@@ -59,3 +59,11 @@ class CountedDayAdmin(ReadOnly):
     list_display = ("user", "competition", "day", "steps", "distance_mm", "energy_cal", "active_seconds")
     search_fields = ("user__name", "user__email", "competition__name")
     list_select_related = ("user", "competition")
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnly):
+    list_display = ("user", "format", "state", "bytes", "read", "accepted", "unchanged", "rejected", "created_at")
+    list_filter = ("state", "format")
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)

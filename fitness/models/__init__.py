@@ -1,6 +1,7 @@
 from fitness.models.activities import Activity, SupersededActivity
 from fitness.models.connections import Connection, PendingAuthorisation
 from fitness.models.flags import Flag, FlagEvent, FlagEventKind, FlagEvidence
+from fitness.models.imports import Import, ImportState
 from fitness.models.samples import CountedDay, DataSource, Sample, SourcePreference, Tombstone
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "FlagEvent",
     "FlagEventKind",
     "FlagEvidence",
+    "Import",
+    "ImportState",
     "PendingAuthorisation",
     "Sample",
     "SourcePreference",

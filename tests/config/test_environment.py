@@ -76,6 +76,7 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "BREAKER_SECONDS": ("60", 60),
     "OWNER_ONLY_SOURCES": ("strava, google_fit", ("strava", "google_fit")),
     "MAX_BODY_BYTES": ("1000", 1000),
+    "MAX_IMPORT_BYTES": ("1000", 1000),
 }
 OF_EARLIER_SERVICES = {
     "PORT", "DATABASE_URL", "REDIS_URL", "SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_JWT_SECRET", "LOG_LEVEL",
