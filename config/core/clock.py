@@ -31,12 +31,13 @@ def zone_named(name: str) -> tzinfo:
 
 
 def _offset(name: str) -> timezone | None:
-    """Up to 14 hours to either side: no place on Earth is further from UTC."""
+    """From UTC-12 to UTC+14: no place on Earth has another date than one of these."""
     found = _OFFSET.fullmatch(name)
     if found is None:
         return None
     away = timedelta(hours=int(found[2]), minutes=int(found[3]))
-    return timezone(away if found[1] == "+" else -away) if away <= timedelta(hours=14) else None
+    away = away if found[1] == "+" else -away
+    return timezone(away) if timedelta(hours=-12) <= away <= timedelta(hours=14) else None
 
 
 def day_in(zone: str, moment: datetime) -> date:

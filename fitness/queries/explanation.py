@@ -7,6 +7,7 @@ from uuid import UUID
 
 from accounts.models import User
 from competitions.models import Competition
+from competitions.queries import participation
 from competitions.rules import ScoreSource
 from config.core.errors import Forbidden, NotFound
 from fitness.explaining import ExplainedDay, explained_days
@@ -56,7 +57,8 @@ def _days(competition: Competition, user_id: UUID, now: datetime) -> list[Explai
 
 
 def _standing(competition_id: UUID, user_id: UUID) -> Standing:
+    """Of somebody who has left it stays as it was then, while their readings go on."""
     found = Standing.objects.filter(competition_id=competition_id, user_id=user_id).first()
-    if found is None:
+    if found is None or participation(competition_id, user_id) is None:
         raise NotFound("This person does not take part in the competition.")
     return found

@@ -76,10 +76,12 @@ class _Looks:
         self._known: list[tuple[Frame, list[Part]]] = []
 
     def parts(self, frame: Frame) -> list[Part]:
-        """Of all days; ``frame`` is open, so nothing has arrived too late for it."""
-        policy = replace(frame.policy, daily_cap={})
-        zone = frame.zone or self._only_zone
-        whole = replace(frame, first_day=date.min, last_day=date.max, zone=zone, closes=None, policy=policy)
+        """Of the frame's days at least; ``frame`` is open, so nothing has arrived too late for it."""
+        whole = replace(frame, closes=None, policy=replace(frame.policy, daily_cap={}))
+        if whole.zone is None and whole.joined is None:  # a zone would move the day of joining
+            whole = replace(whole, zone=self._only_zone)
+        if whole.zone is not None:  # with several it is another day for each source, and only those of the frame count
+            whole = replace(whole, first_day=date.min, last_day=date.max)
         for known, parts in self._known:
             if known == whole:
                 return parts

@@ -5,7 +5,7 @@ what it does not have, until it is sent again. What stood once is kept.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -132,7 +132,7 @@ def _plan_sample(
     plan: Plan, place: int, sample: SampleReading, theirs: dict[str, _Known], dead: Collection[str]
 ) -> None:
     known = theirs.get(sample.external_id)
-    if sample.external_id in dead or (known and (known.sample == sample or known.sample.version > sample.version)):
+    if sample.external_id in dead or (known and (_says(known, sample) or known.sample.version > sample.version)):
         plan.unchanged += 1
     elif known and known.sample.version == sample.version:
         says = "This sample is stored with other values under the same version; send a change with a larger version."
@@ -143,6 +143,11 @@ def _plan_sample(
         plan.new[sample.external_id] = sample
         theirs[sample.external_id] = _Known(sample)
         plan.accepted += 1
+
+
+def _says(known: _Known, sample: SampleReading) -> bool:
+    """Whether it is the same sample. The zone may have been that of the person's profile, which is another by now."""
+    return known.sample == replace(sample, zone=known.sample.zone)
 
 
 _SAMPLE = """s.id, s.external_id, s.version, src.app, src.device, src.kind, s.type, s.start_at, s.end_at, s.amount,

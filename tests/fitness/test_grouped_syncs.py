@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,12 +19,15 @@ from hypothesis import strategies as st
 from accounts.models import User
 from accounts.services import lock_people
 from competitions.models import Competition
+from competitions.rules import DeviceKind
 from competitions.services.enrolment import join_competition
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
-from fitness.models import Activity, SupersededActivity
-from fitness.rules import Reading, Source
+from fitness.models import Activity, CountedDay, Sample, SupersededActivity, Tombstone
+from fitness.rules import Channel, Reading, Recording, SampleType, Source
+from fitness.samples import SampleReading, SourceKey
 from fitness.services import syncing as services
+from fitness.services.samples import SampleChanges
 from fitness.services.syncing import Batch, SyncResult, sync_activities, sync_together
 from leaderboards.models import Standing
 from leaderboards.queries import board_page
@@ -35,6 +39,7 @@ from tests.leaderboards.test_mirror import run_together
 pytestmark = pytest.mark.django_db
 TODAY = datetime.now(UTC).date()
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 
 gathered_syncs = one_per_loop(lambda: Gatherer(in_thread(sync_together)))
 
@@ -72,9 +77,10 @@ class World:
                 join_competition(competition=competition, user_id=person.id, join_code=None, now=long_ago)
         Competition.objects.filter(id=self.cancelled.id).update(cancelled_at=long_ago)
 
-    def batch(self, drawn: tuple[int, list[tuple[int, int, int, int, int]]]) -> Batch:
-        """Of a moment in seconds around the closing, and readings of people, sources, days and amounts."""
-        seconds, records = drawn
+    def batch(self, drawn: tuple[int, list[tuple[int, ...]], dict[int, Any]]) -> Batch:
+        """Of a moment in seconds around the closing, readings of people, sources, days and amounts, and by person what
+        their samples say."""
+        seconds, records, samples = drawn
         readings = [
             Reading(
                 self.people[who].id,
@@ -84,7 +90,23 @@ class World:
             )
             for who, source, day, steps, metres in records
         ]
-        return Batch(readings, self.closing + seconds * SECOND)
+        changes = [self.changes(who, *theirs) for who, theirs in samples.items()]
+        return Batch(readings, self.closing + seconds * SECOND, changes)
+
+    def changes(
+        self, who: int, walks: list[tuple[int, int, int, int]], deleted: set[int], complete: bool
+    ) -> SampleChanges:
+        """Of ids, versions, hours since the start and steps; ``complete``: of the third day."""
+        start = self.closing_first.start_at
+        samples = [
+            SampleReading(
+                *(str(id_), version, SourceKey("health", "", list(DeviceKind)[id_ % 2]), SampleType.STEPS),
+                *(start + hours * HOUR, start + (hours + 1.5) * HOUR, steps, Recording.AUTOMATIC, "UTC"),
+            )
+            for id_, version, hours, steps in walks
+        ]
+        window = (start + 48 * HOUR, start + 72 * HOUR) if complete else None
+        return SampleChanges(self.people[who].id, Channel.PUSH, samples, {str(id_) for id_ in deleted}, window)
 
 
 def everything() -> list[list[tuple[Any, ...]]]:
@@ -94,7 +116,13 @@ def everything() -> list[list[tuple[Any, ...]]]:
         *("competition_id", "user_id", "synced_steps", "synced_distance_mm", "steps", "distance_mm", "score"),
         *("reached_at", "last_synced_at", "updated_at"),
     ]
+    samples = ("user_id", "external_id", "version", "start_at", "amount", "synced_at", "superseded_at", "source__kind")
+    counted = ("competition_id", "user_id", "day", "steps", "distance_mm")
+    tombstones = ("user_id", "external_id", "deleted_at")
     return [
+        list(Sample.objects.order_by(*samples).values_list(*samples, "removed_by_window")),
+        list(Tombstone.objects.order_by(*tombstones).values_list(*tombstones)),
+        list(CountedDay.objects.order_by(*counted).values_list(*counted)),
         list(Activity.objects.order_by(*days).values_list(*days, "created_at")),
         list(SupersededActivity.objects.order_by(*days, "superseded_at").values_list(*days, "superseded_at")),
         list(Standing.objects.order_by(*standings).values_list(*standings)),
@@ -111,11 +139,14 @@ def world(make_person: Any, make_competition: Any) -> World:
 
 
 records = st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 6), st.integers(0, 4), st.integers(0, 3))
-batches = st.tuples(st.integers(-3, 3), st.lists(records, max_size=4))
+walks = st.tuples(st.integers(0, 4), st.integers(0, 1), st.integers(-3, 120), st.integers(0, 4))
+changes = st.tuples(st.lists(walks, max_size=4), st.sets(st.integers(0, 4), max_size=1), st.booleans())
+samples = st.dictionaries(st.integers(0, 2), changes, max_size=2)
+batches = st.tuples(st.integers(-3, 3), st.lists(records, max_size=4), samples)
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=45, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     earlier=st.lists(batches, max_size=3),
@@ -130,20 +161,20 @@ def test_together_is_what_it_would_have_been_one_after_another(
     def outcome(store: Callable[[Sequence[Batch]], list[SyncResult]]) -> Any:
         with transaction.atomic():
             for batch in map(world.batch, earlier):
-                sync_activities(readings=batch.readings, now=batch.now)
+                sync_activities(readings=batch.readings, samples=batch.samples, now=batch.now)
             if frozen:  # while these were on their way
                 settle_competition(competition_id=world.closing_first.id, now=world.closing)
             before = versions()
             results = store([world.batch(drawn) for drawn in group])
             after = versions()
             moved = {standing for standing in after if after[standing] != before[standing]}
-            told = [(result.accepted, result.unchanged, set(result.counted_in)) for result in results]
+            told = [replace(result, counted_in=sorted(result.counted_in)) for result in results]
             found = told, moved, everything()
             transaction.set_rollback(True)
             return found
 
     assert outcome(sync_together) == outcome(
-        lambda batches: [sync_activities(readings=batch.readings, now=batch.now) for batch in batches]
+        lambda batches: [sync_activities(readings=b.readings, samples=b.samples, now=b.now) for b in batches]
     )
 
 

@@ -143,6 +143,15 @@ class TestChanges:
         assert [(one["index"], set(one["errors"])) for one in data["rejected"]][1] == (1, {"version"})
         assert score(phone, board) == 540
 
+    def test_sent_again_after_the_person_has_said_where_they_live_it_is_the_same_sample(
+        self, phone: APIClient, board: Competition, person: User
+    ) -> None:
+        send(phone, sample("a", value=500))
+        User.objects.filter(id=person.id).update(timezone="Pacific/Auckland")
+        data = data_of(send(phone, sample("a", value=500)))
+        assert (data["unchanged"], data["rejected"]) == (1, [])
+        assert Sample.objects.get().zone == "UTC"
+
     def test_a_deletion_takes_it_out_for_good(self, phone: APIClient, board: Competition) -> None:
         send(phone, sample("a", value=500), sample("b", 10, 11, 40))
         assert data_of(send(phone, deleted=["a"]))["removed"] == 1
@@ -278,6 +287,7 @@ class TestBodies:
             ("recording", "dreamt"),
             ("zone", "Europe/Atlantis"),
             ("zone", "+15:00"),
+            ("zone", "-13:00"),
             ("zone", 7),
         ],
     )

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from io import StringIO
 from typing import Any
@@ -19,13 +20,17 @@ from hypothesis import strategies as st
 from accounts.models import User
 from accounts.services import erase_person
 from competitions.models import Competition
+from competitions.policy import Policy, policy_to_store
 from competitions.queries import rules_versions
-from competitions.rules import Kind, span_of
+from competitions.rules import DeviceKind, Kind, span_of
 from competitions.services.enrolment import join_competition
 from competitions.services.lifecycle import change_competition
 from config.core.json import canonical_json
 from fitness.models import Activity, SupersededActivity
-from fitness.rules import Reading, Source
+from fitness.queries.explanation import explanation
+from fitness.rules import Channel, Reading, Recording, SampleType, Source
+from fitness.samples import SampleReading, SourceKey
+from fitness.services.samples import SampleChanges
 from fitness.services.syncing import sync_activities
 from fitness.verification import check_standings
 from leaderboards.models import FinalStandings, Standing
@@ -37,6 +42,7 @@ from leaderboards.settling import correct_standings, freeze_standings, settle_co
 pytestmark = pytest.mark.django_db
 MakeWalk = Callable[..., Competition]
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -140,17 +146,56 @@ def test_nothing_is_kept_while_a_competition_runs(make_walk: MakeWalk, person: U
 moments = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(1, 9), st.sampled_from([-90, -2, -1, 0, 1, 90]))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(syncs=st.lists(moments, max_size=25), frozen_after=st.integers(0, 100))
+walks = st.tuples(
+    st.integers(0, 1),
+    st.sampled_from(["a", "b", "c"]),
+    st.integers(-3, 120),
+    st.integers(1, 9),
+    st.sampled_from([-90_000, -90, -1, 0, 1, 90]),
+    st.sampled_from(["sent", "sent", "deleted", "complete"]),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    syncs=st.lists(moments, max_size=12),
+    walked=st.lists(walks, max_size=12),
+    backfill_days=st.sampled_from([None, 1]),
+    frozen_after=st.integers(0, 100),
+)
 def test_any_history_of_syncs_around_the_end_is_verified(
-    make_walk: MakeWalk, make_person: Any, syncs: list[tuple[int, int, int, int]], frozen_after: int
+    make_walk: MakeWalk,
+    make_person: Any,
+    syncs: list[tuple[int, int, int, int]],
+    walked: list[tuple[int, str, int, int, int, str]],
+    backfill_days: int | None,
+    frozen_after: int,
 ) -> None:
     people = [make_person(f"P{number}") for number in range(3)]
-    walk = make_walk(*people)
-    for who, day, steps, seconds in sorted(syncs, key=lambda one: one[3]):
-        sync(people[who], walk.starts_on + timedelta(days=day), steps, walk.closes_at + seconds * SECOND)
-    settle_competition(competition_id=walk.id, now=walk.closes_at + frozen_after * SECOND)
+    walk = make_walk(*people, stored_policy=policy_to_store(Policy(backfill_days=backfill_days)))
+    happened: list[tuple[int, Callable[[], Any]]] = []
+    for who, day, steps, seconds in syncs:
+        at = walk.closes_at + seconds * SECOND
+        happened.append((seconds, partial(sync, people[who], walk.starts_on + timedelta(days=day), steps, at)))
+    for number, (who, id_, hours, steps, seconds, what) in enumerate(walked):
+        start = walk.start_at + hours * HOUR
+        source = SourceKey("health", "", DeviceKind.WATCH)
+        kept = (SampleType.STEPS, start, start + 3 * HOUR, steps, Recording.AUTOMATIC, "UTC")
+        changes = {
+            "sent": SampleChanges(people[who].id, Channel.PUSH, [SampleReading(id_, number, source, *kept)]),
+            "deleted": SampleChanges(people[who].id, Channel.PUSH, deleted={id_}),
+            "complete": SampleChanges(people[who].id, Channel.PUSH, complete=(start, start + 40 * HOUR)),
+        }
+        at = walk.closes_at + seconds * SECOND
+        happened.append((seconds, partial(sync_activities, samples=[changes[what]], now=at)))
+    for _, happens in sorted(happened, key=lambda one: one[0]):
+        happens()
+    final = settle_competition(competition_id=walk.id, now=walk.closes_at + frozen_after * SECOND)
     assert problems(walk) == []
+    scores = {row.user_id: row.score for row in final.rows}
+    for person in people:
+        days = explanation(walk, person.id, walk.closes_at + frozen_after * SECOND).days
+        assert sum(day.counted.steps for day in days) == scores[person.id]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,11 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from accounts.models import User
+from competitions.models import Competition
+from competitions.rules import Kind, span_of
+from competitions.services.enrolment import enrol_people
+from competitions.services.lifecycle import create_competition
 from config.devservices import Postgres, Valkey
 from tests.flows.servers import ROOT, Server
 
@@ -64,6 +71,21 @@ def paying_servers(transactional_db: None, run_server: Callable[..., Server]) ->
     """Two that pay through the sandbox, which takes DEBUG."""
     sandbox = {"DEBUG": "true", "PAYMENT_GATEWAY": "sandbox"}
     return run_server("uvicorn", 1, **sandbox), run_server("uvicorn", 2, **sandbox)
+
+
+@pytest.fixture
+def make_past_board(person: User) -> Callable[..., Competition]:
+    """A competition over days of years ago, both included, that still takes data: it was made now, with its people."""
+
+    def make(first: date, last: date, zone: str, *people: User, **fields: Any) -> Competition:
+        now = datetime.now(UTC)
+        columns = {"name": "Back then", "timezone": zone, "grace_hours": 24, "score_source": "synced", **fields}
+        span = span_of(first, last, zone, Kind.CUSTOM)
+        board = create_competition(owner=person, fields=columns, span=span, published=True, now=now)
+        enrol_people(competition=board, user_ids=[someone.id for someone in people], now=now)
+        return board
+
+    return make
 
 
 class Site:
