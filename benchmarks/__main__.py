@@ -1,4 +1,4 @@
-"""python -m benchmarks [--only reads,frames,writes,boards] [--quick] [--json FILE] [--markdown FILE]"""
+"""python -m benchmarks [--only reads,frames,writes,boards,samples,imports] [--quick] [--json FILE] [--markdown FILE]"""
 
 import importlib
 import signal

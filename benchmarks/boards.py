@@ -7,13 +7,23 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from benchmarks.figures import FIGURES, SIZES, say
 from benchmarks.latencies import percentile
 from benchmarks.seed import MOST_STEPS, Crowd, seed_crowd, tokens_for
-from benchmarks.stage import HOST, BenchError, NotMeasured, Server, Stage, attempt, on_core, serving, started
+from benchmarks.stage import (
+    HOST,
+    BenchError,
+    NotMeasured,
+    Server,
+    Stage,
+    attempt,
+    most_resident_kib,
+    on_core,
+    serving,
+    started,
+)
 from competitions.models import Competition
 from leaderboards.queries import board_around, board_page, entry_of
 
@@ -122,20 +132,10 @@ def _rebuild(stage: Stage, board: UUID, size: int) -> None:
         while process.poll() is None:
             if time.monotonic() - begun > REBUILT_WITHIN:
                 raise NotMeasured(f"not rebuilt after {REBUILT_WITHIN:.0f} s")
-            most_kib = max(most_kib, _most_resident_kib(process.pid))
+            most_kib = max(most_kib, most_resident_kib(process.pid))
             time.sleep(0.02)
     took, said = time.monotonic() - begun, log.read_text()
     if process.returncode != 0 or '"state": "rebuilt"' not in said:
         raise BenchError(f"rebuild_leaderboards failed: {said[-1000:]}")
     stage.report.take(f"boards.rebuild_{size}", took)
     stage.report.take(f"boards.rebuild_memory_{size}", most_kib / 1024)
-
-
-def _most_resident_kib(pid: int) -> int:
-    """Of the program that runs now. What wait4 says would count the bench's own memory, which a child has between fork
-    and exec."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("reads", "frames", "writes", "boards", "samples")
+SECTIONS = ("reads", "frames", "writes", "boards", "samples", "imports")
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CROWDS = (2_000, 10_000)
 
@@ -167,6 +167,18 @@ FIGURES: tuple[Figure, ...] = (
     Figure("samples.records", "10,000 day totals instead", "s", short="day totals"),
     Figure("samples.recount", "10,000 participants × 30 days × 2 sources counted anew", "s", (at_most(30),)),
     Figure("samples.recount_again", "the same once more, where nothing has changed", "s"),
+    Figure(
+        "imports.seconds", "export.xml of 500 MB, until all of it counts", "s", (at_most(120), beside("imports.tree"))
+    ),
+    Figure(
+        "imports.memory",
+        "export.xml of 500 MB: the importing process, at most",
+        "MiB",
+        (at_most(200), beside("imports.tree_memory")),
+    ),
+    Figure("imports.again", "the same file once more", "s"),
+    Figure("imports.tree", "ElementTree.parse of the same file, which keeps nothing", "s", short="the tree alone"),
+    Figure("imports.tree_memory", "ElementTree.parse of the same file: at most", "MiB", short="the tree"),
 )
 
 

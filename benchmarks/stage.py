@@ -279,6 +279,16 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def most_resident_kib(pid: int) -> int:
+    """Of the program that runs now. What wait4 says would count the bench's own memory, which a child has between fork
+    and exec."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
 def open_files(pid: int) -> int:
     """How many descriptors a process holds; of a server, its sockets and little else."""
     return len(os.listdir(f"/proc/{pid}/fd"))

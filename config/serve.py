@@ -41,7 +41,8 @@ class Server(uvicorn.Server):
             server.close()
         await asyncio.gather(*(listener.dismiss(seconds=GOODBYE_SECONDS) for listener in here))
         await super().shutdown(sockets)
-        await asyncio.gather(*(listener.close() for listener in here))
+        for listener in here:
+            await listener.close()
 
 
 def _leave(*_: object) -> None:

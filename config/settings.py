@@ -8,10 +8,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import django_stubs_ext
 
 from competitions.policy import OnHit
-from competitions.rules import Kind, Metric, Status
+from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
+from fitness.plausibility import FlagState
 from fitness.rules import SampleType
 
 django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscripted at run time
@@ -31,7 +32,8 @@ SOCKETS_PER_ADDRESS = ENV.SOCKETS_PER_ADDRESS
 OPERATIONS_NETWORKS = ENV.OPERATIONS_NETWORKS
 COMPETITIONS_BY_STAFF_ONLY = ENV.COMPETITIONS_BY_STAFF_ONLY
 MAX_BODY_BYTES = ENV.MAX_BODY_BYTES
-OWNER_ONLY_SOURCES = frozenset({"strava"})
+MAX_IMPORT_BYTES = ENV.MAX_IMPORT_BYTES
+IMPORT_DIR = DATA_DIR / "imports"  # of uploads until they are read; all processes share it
 SEAT_CHECKOUT = "prizes.checkout.EntryFees"  # who takes entry fees: competitions.checkout.Checkout, from above it
 DATABASE_URL = ENV.DATABASE_URL or devservices.database_url(DATA_DIR)
 REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)
@@ -203,6 +205,24 @@ APPROVAL_OVER = ENV.APPROVAL_OVER.by_currency
 PAYOUT_CAP = ENV.PAYOUT_CAP.by_currency
 STATEMENT_KEY = ENV.statement_key
 
+# --- Clouds -----------------------------------------------------------------------------------------------------------
+
+TOKEN_KEYS = ENV.token_keys
+OWNER_ONLY_SOURCES = frozenset(ENV.OWNER_ONLY_SOURCES)
+CLOUD_POLL_MINUTES = ENV.CLOUD_POLL_MINUTES
+CLOUD_TIMEOUT_SECONDS = 10.0
+BREAKER_FAILURES = ENV.BREAKER_FAILURES
+BREAKER_SECONDS = ENV.BREAKER_SECONDS
+GOOGLE_HEALTH_CLIENT_ID = ENV.GOOGLE_HEALTH_CLIENT_ID
+GOOGLE_HEALTH_CLIENT_SECRET = ENV.GOOGLE_HEALTH_CLIENT_SECRET
+GOOGLE_HEALTH_WEBHOOK_SECRETS = ENV.GOOGLE_HEALTH_WEBHOOK_SECRETS
+GOOGLE_HEALTH_URL = "https://health.googleapis.com"
+GOOGLE_FIT_CLIENT_ID = ENV.GOOGLE_FIT_CLIENT_ID
+GOOGLE_FIT_CLIENT_SECRET = ENV.GOOGLE_FIT_CLIENT_SECRET
+GOOGLE_FIT_URL = "https://www.googleapis.com"
+GOOGLE_CONSENT_URL = "https://accounts.google.com"
+GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com"  # noqa: S105 - an address
+
 # --- The API ----------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -238,7 +258,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CompetitionStatusEnum": list(Status),
         "CompetitionTypeEnum": list(Kind),
+        "FlagStateEnum": list(FlagState),
+        "ImportStateEnum": "fitness.models.ImportState",
         "MetricEnum": list(Metric),
+        "DeviceKindEnum": list(DeviceKind),
         "OnHitEnum": list(OnHit),
         "SampleTypeEnum": list(SampleType),
     },

@@ -150,7 +150,7 @@ def open_standings(*, competition: Competition, user_ids: Sequence[UUID], joined
     opened = []
     for user_id in user_ids:
         standing = known.get(user_id) or Standing(competition=competition, user_id=user_id, reached_at=joined_at)
-        standing.joined_at, standing.on_board = joined_at, True
+        standing.joined_at, standing.on_board = joined_at, not standing.disqualified_reason
         opened.append(standing)
     _save(opened, joined_at)
 
@@ -163,6 +163,27 @@ def close_standing(*, competition: Competition, user_id: UUID, left_at: datetime
     for standing in standings:
         standing.on_board = False
     _save(standings, left_at)
+
+
+@transaction.atomic
+def disqualify_participant(*, competition: Competition, user_id: UUID, reason: str, now: datetime) -> None:
+    """Takes somebody off the board for good, also if they leave and come back. Raises CompetitionOver once it is
+    frozen: then it takes a correction. A second time changes nothing."""
+    _judge(competition, user_id, reason, now)
+
+
+@transaction.atomic
+def reinstate_participant(*, competition: Competition, user_id: UUID, now: datetime) -> None:
+    """Puts somebody who was disqualified back, if they still take part. Raises CompetitionOver once it is frozen."""
+    _judge(competition, user_id, "", now)
+
+
+def _judge(competition: Competition, user_id: UUID, reason: str, now: datetime) -> None:
+    _refuse_if_frozen(competition.id)
+    standings = [s for s in _on_and_off(competition.id, [user_id]) if bool(s.disqualified_reason) != bool(reason)]
+    for standing in standings:
+        standing.competition, standing.disqualified_reason = competition, reason
+    correct_rows(standings=standings, now=now)
 
 
 @transaction.atomic
@@ -179,9 +200,11 @@ def rescore_competition(*, competition: Competition, now: datetime) -> None:
 def correct_rows(*, standings: Sequence[Standing], now: datetime) -> None:
     """Shows standings whose adjustment or disqualification was changed. A correction says what would have been right
     all along, so ``reached_at`` stays, and taking it back leaves everything as it was."""
+    here = participants_among([(standing.competition_id, standing.user_id) for standing in standings])
     for standing in standings:
         standing.score = _count(standing)
-        standing.on_board = not standing.disqualified_reason
+        takes_part = (standing.competition_id, standing.user_id) in here
+        standing.on_board = takes_part and not standing.disqualified_reason
     _save(standings, now)
 
 

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from competitions.documents import fixed_rules
 from competitions.models import Competition
-from competitions.queries import rules_versions
+from competitions.queries import participants_of, rules_versions
 from competitions.rules import Status
 from competitions.services.enrolment import CompetitionOver
 from competitions.services.lifecycle import move_status
@@ -269,5 +269,7 @@ def _final_rows(standings: Sequence[Standing], tie_rule: str) -> Iterable[FinalR
 
 
 def _disqualified(competition_id: UUID) -> dict[UUID, str]:
-    disqualified = Standing.objects.filter(competition_id=competition_id).exclude(disqualified_reason="")
+    here = participants_of(competition_id).values("user_id")  # whoever was disqualified may have left before the end
+    disqualified = Standing.objects.filter(competition_id=competition_id, user_id__in=here)
+    disqualified = disqualified.exclude(disqualified_reason="")
     return dict(disqualified.order_by("user_id").values_list("user_id", "disqualified_reason"))

@@ -13,6 +13,7 @@ from django.db.models import ProtectedError, Q
 from accounts.models import User
 from competitions import rules
 from competitions.models import Competition, Seat, StatusMove
+from competitions.policy import policy_of
 from competitions.queries import lock_rules
 from competitions.services.places import give_back_taken, release_reserved
 from competitions.services.rulebook import amend_rules, freeze_rules, refuse_new_rules
@@ -120,7 +121,7 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, reason: 
     if new_rules and started:
         raise RulesFixed
     if new_policy and started:
-        refuse_new_rules(competition, by, reason, now)
+        refuse_new_rules(competition, policy_of(changes["stored_policy"]), by, reason, now)
     _refuse_what_is_taken(competition, changes)
     for name, value in changes.items():
         setattr(competition, name, value)

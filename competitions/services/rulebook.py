@@ -5,6 +5,7 @@ from datetime import datetime
 from accounts.models import User
 from competitions.documents import written_rules
 from competitions.models import Competition
+from competitions.policy import Policy
 from competitions.queries import rules_versions
 from competitions.rules import Status
 from config.core.errors import Conflict, Forbidden, Invalid
@@ -26,9 +27,10 @@ def freeze_rules(*, competition: Competition, now: datetime) -> None:
     _keep(competition, None, "", now)
 
 
-def refuse_new_rules(competition: Competition, by: User, reason: str, now: datetime) -> None:
+def refuse_new_rules(competition: Competition, policy: Policy, by: User, reason: str, now: datetime) -> None:
     """Whether ``by`` may give a locked competition that has started another policy. Raises RulesOver, TooManyVersions,
-    Forbidden where an owner could move money with it, and Invalid without a reason."""
+    Forbidden where an owner could move money with it, and Invalid without a reason or for a first backfill limit: what
+    was replaced before it was set was not kept."""
     over = (Status.COMPLETED, Status.CANCELLED)
     if competition.status_at(now) in over or competition.status in over:
         raise RulesOver
@@ -36,6 +38,8 @@ def refuse_new_rules(competition: Competition, by: User, reason: str, now: datet
         raise Forbidden("Money is at stake, so after the start only staff may change the rules.")
     if not reason.strip():
         raise Invalid(details={"rules_reason": ["Say why the rules change, for those who take part."]})
+    if policy.backfill_days is not None and competition.policy.backfill_days is None:
+        raise Invalid(details={"rules.backfill_days": ["Set a limit before the start; then it may be changed."]})
     if competition.rules_version >= MOST_VERSIONS:
         raise TooManyVersions
 

@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from io import SEEK_END
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from django.db import transaction
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 Item = TypeVar("Item")
@@ -20,6 +21,17 @@ def progress(items: Iterable[Item], *, doing: str, total: int | None) -> Iterabl
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         yield from bar.track(items, total=total, description=doing)
+
+
+@contextmanager
+def read_progress(file: BinaryIO, *, doing: str) -> Iterator[BinaryIO]:
+    """The file, with a bar of its bytes on standard error while it is read; silent where that is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        total = file.seek(0, SEEK_END)
+        file.seek(0)
+        yield bar.wrap_file(file, total=total, description=doing)
 
 
 @contextmanager

@@ -58,6 +58,10 @@ class Seed(bytes):
         return base64.b64encode(self).decode()
 
 
+class Keys(tuple[str, ...]):
+    """Secret keys of cryptography's Fernet, the one to encrypt with first."""
+
+
 def means(text: str) -> dict[str, str]:
     return {"meaning": text}
 
@@ -159,9 +163,46 @@ class Environment:
         default=Seed(),
         metadata=means("Ed25519 seed that signs prize statements: 32 random bytes in base64; empty: none are given."),
     )
+    GOOGLE_HEALTH_CLIENT_ID: str = field(
+        default="", metadata=means("OAuth client of the Google Health API; empty: nobody can connect it.")
+    )
+    GOOGLE_HEALTH_CLIENT_SECRET: str = field(default="", metadata=means("Secret of that client."))
+    GOOGLE_HEALTH_WEBHOOK_SECRETS: tuple[str, ...] = field(
+        default=(),
+        metadata=means(
+            "Authorization headers of Google Health's webhooks, such as Bearer and 40 random characters;"
+            " two while one replaces the other."
+        ),
+    )
+    GOOGLE_FIT_CLIENT_ID: str = field(
+        default="", metadata=means("OAuth client of Google Fit, for those who still have one.")
+    )
+    GOOGLE_FIT_CLIENT_SECRET: str = field(default="", metadata=means("Secret of that client."))
+    TOKEN_KEYS: Keys = field(
+        default=Keys(),
+        metadata=means(
+            "Keys that encrypt the tokens of connected clouds, 32 random bytes in base64 each; the first encrypts,"
+            " all decrypt."
+        ),
+    )
+    CLOUD_POLL_MINUTES: int = field(
+        default=30, metadata=means("After so long without news a connected cloud is asked anyway.")
+    )
+    BREAKER_FAILURES: int = field(
+        default=5, metadata=means("After so many failures in a row a cloud is left alone for a while.")
+    )
+    BREAKER_SECONDS: int = field(default=30, metadata=means("How long it is left alone."))
+    OWNER_ONLY_SOURCES: tuple[str, ...] = field(
+        default=("strava",),
+        metadata=means("Apps and channels whose data may only be shown to its owner, so it counts on no board."),
+    )
     MAX_BODY_BYTES: int = field(
         default=8 * 1024 * 1024,
         metadata=means("Largest request body in bytes; file uploads have limits of their own."),
+    )
+    MAX_IMPORT_BYTES: int = field(
+        default=1024**3,
+        metadata=means("Largest file that a person may import, in bytes; the disk must hold a few of them."),
     )
 
     @classmethod
@@ -176,7 +217,7 @@ class Environment:
             try:
                 values[known.name] = _PARSERS[types[known.name]][1](text)
             except ValueError as error:
-                shown = "" if types[known.name] is Seed else f" ({text!r})"
+                shown = "" if types[known.name] in (Seed, Keys) else f" ({text!r})"
                 raise SettingError(f"{known.name} cannot be read{shown}: {error}.") from None
         if "LOG_LEVEL" in values:
             values["LOG_LEVEL"] = values["LOG_LEVEL"].upper()  # earlier services wrote it small
@@ -193,6 +234,10 @@ class Environment:
             ("SOCKETS_PER_ADDRESS", 1),
             ("PROXY_COUNT", 0),
             ("MAX_BODY_BYTES", 1),
+            ("CLOUD_POLL_MINUTES", 1),
+            ("BREAKER_FAILURES", 1),
+            ("BREAKER_SECONDS", 1),
+            ("MAX_IMPORT_BYTES", 1),
         ):
             if getattr(self, name) < least:
                 raise SettingError(f"{name} must be {least} or more.")
@@ -212,6 +257,7 @@ class Environment:
                 "CORS_ALLOWED_ORIGINS is a list of origins; * would let every web page act for its visitors."
             )
         self._refuse_unready_gateway()
+        self._refuse_unready_clouds()
         if self.DEBUG:
             if self.HOST not in ("127.0.0.1", "::1", "localhost"):
                 raise SettingError(
@@ -236,6 +282,16 @@ class Environment:
                 if not getattr(self, name):
                     raise SettingError(f"{name} must be set for PAYMENT_GATEWAY=stripe.")
 
+    def _refuse_unready_clouds(self) -> None:
+        for cloud in ("GOOGLE_HEALTH", "GOOGLE_FIT"):
+            if not getattr(self, f"{cloud}_CLIENT_ID"):
+                continue
+            if not getattr(self, f"{cloud}_CLIENT_SECRET"):
+                raise SettingError(f"{cloud}_CLIENT_SECRET must be set, as {cloud}_CLIENT_ID is.")
+            for name, value in (("TOKEN_KEYS", self.token_keys), ("PUBLIC_URL", self.PUBLIC_URL)):
+                if not value:
+                    raise SettingError(f"{name} must be set, as {cloud}_CLIENT_ID is.")
+
     @property
     def payment_gateway(self) -> str:
         return self.PAYMENT_GATEWAY or ("sandbox" if self.DEBUG else "manual")
@@ -243,6 +299,11 @@ class Environment:
     @property
     def statement_key(self) -> bytes:
         return self.STATEMENT_KEY or (sha256(DEVELOPMENT_SECRET.encode()).digest() if self.DEBUG else b"")
+
+    @property
+    def token_keys(self) -> tuple[str, ...]:
+        development = base64.urlsafe_b64encode(sha256(DEVELOPMENT_SECRET.encode()).digest()).decode()
+        return self.TOKEN_KEYS or ((development,) if self.DEBUG else ())
 
     @property
     def auth_providers(self) -> tuple[str, ...]:
@@ -309,6 +370,20 @@ def _seed(text: str) -> Seed:
     return seed
 
 
+def _keys(text: str) -> Keys:
+    words = _words(text)
+    if not words or any(len(_url_safe(word)) != 32 for word in words):
+        raise ValueError("write 32 bytes in base64 each, such as `openssl rand -base64 32` prints")
+    return Keys(words)
+
+
+def _url_safe(word: str) -> bytes:
+    try:
+        return base64.b64decode(word, altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
 _PARSERS: dict[object, tuple[str, Callable[[str], object]]] = {
     str: ("text", str),
     int: ("whole number", int),
@@ -318,6 +393,7 @@ _PARSERS: dict[object, tuple[str, Callable[[str], object]]] = {
     Rate: ("per-second/burst", _rate),
     Amounts: ("amounts", _amounts),
     Seed: ("base64", _seed),
+    Keys: ("comma-separated base64", _keys),
 }
 
 

@@ -15,3 +15,9 @@ LIVE_BOARDS = Gauge("pacesetter_live_boards", "Boards that somebody looks at her
 FRAMES = Counter("pacesetter_frames_total", "Frames handed to sockets and streams")
 FRAMES_CONFLATED = Counter("pacesetter_frames_conflated_total", "Frames replaced by a newer one before they were sent")
 RENDER_SECONDS = Histogram("pacesetter_board_render_seconds", "Reading and encoding one board for its watchers")
+CIRCUIT_OPEN = Gauge(
+    "pacesetter_circuit_open", "1 while a service elsewhere is left alone", ["circuit"], multiprocess_mode="mostrecent"
+)
+CIRCUIT_CHANGES = Counter("pacesetter_circuit_changes_total", "States that circuits came into", ["circuit", "state"])
+CLOUD_REQUESTS = Counter("pacesetter_cloud_requests_total", "Requests to clouds by outcome", ["provider", "outcome"])
+CLOUD_FETCHES = Counter("pacesetter_cloud_fetches_total", "Fetches of connections by outcome", ["provider", "outcome"])

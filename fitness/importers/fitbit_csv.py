@@ -6,18 +6,16 @@ active.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import IO, Any
 
-_COLUMNS = ("Id", "ActivityDate", "TotalSteps", "TotalDistance", "Calories")
+from fitness.importers.items import DamagedFile, Item, WrongFile, text_lines
+
+COLUMNS = ("Id", "ActivityDate", "TotalSteps", "TotalDistance", "Calories")
 _ACTIVE = ("VeryActiveMinutes", "FairlyActiveMinutes", "LightlyActiveMinutes")
-
-
-class WrongFile(ValueError):
-    """This is not such an export; the text says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,31 @@ class Row:
     problem: str = ""
 
 
-def read_rows(file: IO[str]) -> Iterator[Row]:
-    """Lines one by one, so that a file of any size needs the memory of one. Raises WrongFile."""
-    reader = csv.DictReader(file)
-    missing = [column for column in (*_COLUMNS, *_ACTIVE) if column not in (reader.fieldnames or ())]
+def read_records(file: IO[bytes]) -> Iterator[Item]:
+    """The days of one person; rows of anybody but the first are problems. Raises WrongFile."""
+    owner = ""
+    try:
+        for row in read_rows(text_lines(file)):
+            owner = owner or row.person
+            if row.record is not None and row.person != owner:
+                yield Item("line", row.line, problem="another person")
+            else:
+                yield Item("line", row.line, record=row.record, problem=row.problem)
+    except DamagedFile as damage:
+        yield Item("line", 0, problem=f"The file is damaged, nothing after this was read. {damage}")
+
+
+def read_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """Rows one by one, so that a file of any size needs the memory of one. Raises WrongFile."""
+    reader = csv.DictReader(lines)
+    missing = [column for column in (*COLUMNS, *_ACTIVE) if column not in (reader.fieldnames or ())]
     if missing:
         raise WrongFile(f"The file has no column {', '.join(missing)}.")
-    for row in reader:
-        yield _read(reader.line_num, row)
+    try:
+        for row in reader:
+            yield _read(reader.line_num, row)
+    except csv.Error as error:  # a quotation that does not end
+        yield Row(reader.line_num, "", None, str(error))
 
 
 def _read(line: int, row: dict[str, str]) -> Row:

@@ -2,6 +2,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.lookups import Exact
 
 from competitions.models import Competition
 from competitions.rules import DeviceKind
@@ -58,6 +59,11 @@ class Sample(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "start_at"], name="sample_by_start"),
+            models.Index(  # as plausibility.bears_witness
+                fields=["start_at", "amount"],
+                condition=Q(Exact(F("amount") % 8, 5), superseded_at=None, amount__gte=100),
+                name="sample_bearing_witness",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """What a person is shown of their own activity, and cheap marks that move with it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -46,8 +46,8 @@ class Picture:
     """A person's activity as it was read at ``read_at``. ``days``: those with activity from ``first_day`` on;
     ``totals``: of all days; ``places``: by competition, where it has started and still accepts activity."""
 
-    mark: Mark = field(compare=False)
-    read_at: datetime = field(compare=False)
+    mark: Mark
+    read_at: datetime
     first_day: date
     days: Mapping[date, Totals]
     totals: Totals

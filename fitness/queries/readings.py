@@ -1,8 +1,9 @@
 """What somebody's sources say, as `reckoning` looks at it, and how their competitions look at it."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from competitions.models import Competition
-from competitions.policy import DEFAULT_PREFERENCE, MergeRule
+from competitions.policy import DEFAULT_PREFERENCE, MergeRule, Policy
 from competitions.rules import DeviceKind, runs_over_whole_days
 from config.core.sql import columns
 from fitness.models import Activity, DataSource, SourcePreference
@@ -78,19 +79,41 @@ _PREFERENCES = """
 
 def readings_of(asked: Mapping[UUID, Days]) -> dict[UUID, Readings]:
     """What each of these people's sources say of these days, wherever on Earth they begin: three statements at most."""
-    rows = [(user_id, *days) for user_id, days in asked.items()]
-    days: dict[UUID, list[StoredDay]] = {user_id: [] for user_id in asked}
-    samples: dict[UUID, list[StoredSample]] = {user_id: [] for user_id in asked}
-    sources: dict[UUID, dict[int, SourceKey]] = {user_id: {} for user_id in asked}
+    return _readings([(user_id, *days) for user_id, days in asked.items()])
+
+
+def readings_on(asked: Mapping[UUID, Collection[date]]) -> dict[UUID, Readings]:
+    """The same of single days, at least; what lies far from all of them is not loaded."""
+    return _readings([(user_id, *days) for user_id, listed in asked.items() for days in _runs(listed)])
+
+
+_FAR = timedelta(days=7)
+"""Beyond it nothing that is loaded for one day can be loaded for the other too."""
+
+
+def _runs(days: Collection[date]) -> Iterator[Days]:
+    ordered = sorted(days)
+    first = ordered[0]
+    for day, following in pairwise(ordered):
+        if following - day > _FAR:
+            yield first, day
+            first = following
+    yield first, ordered[-1]
+
+
+def _readings(rows: Sequence[tuple[UUID, date, date]]) -> dict[UUID, Readings]:
+    days: dict[UUID, list[StoredDay]] = {user_id: [] for user_id, _, _ in rows}
+    samples: dict[UUID, list[StoredSample]] = {user_id: [] for user_id in days}
+    sources: dict[UUID, dict[int, SourceKey]] = {user_id: {} for user_id in days}
     for user_id, source, day, *amounts, known_from, known_until in _rows(_DAYS, columns(rows, 3)):
         days[user_id].append(StoredDay(source, day, Totals(*amounts), known_from, known_until))
-    for user_id, source_id, app, device, kind in _rows(_SOURCES, [list(asked)]):
+    for user_id, source_id, app, device, kind in _rows(_SOURCES, [list(days)]):
         sources[user_id][source_id] = SourceKey(app, device, DeviceKind(kind))
     rows = [row for row in rows if sources[row[0]]]
     if rows:
         for user_id, *sample in _rows(_SAMPLES, [*columns(rows, 3), LONGEST]):
             samples[user_id].append(StoredSample(*sample))
-    return {user_id: Readings(days[user_id], samples[user_id], sources[user_id]) for user_id in asked}
+    return {user_id: Readings(days[user_id], samples[user_id], sources[user_id]) for user_id in days}
 
 
 def own_frame() -> Frame:
@@ -121,19 +144,22 @@ def frames_of(
 ) -> dict[tuple[UUID, UUID], Frame]:
     """How each competition looks at the participant beside it, by their ids: three statements at most. ``at``: with
     what was held back then."""
-    joined = _joined([(c.id, user_id) for c, user_id in pairs if c.policy.since_joining])
-    theirs = _preferences([(c, user_id) for c, user_id in pairs if c.policy.merge is MergeRule.PREFERRED])
+    policies = {competition.id: competition.policy for competition, _ in pairs}
+    joined = _joined([(c.id, user_id) for c, user_id in pairs if policies[c.id].since_joining])
+    theirs = _preferences([pair for pair in pairs if policies[pair[0].id].merge is MergeRule.PREFERRED])
     holds = holds_among([(c.id, user_id) for c, user_id in pairs], at)
+    seen_alike = {competition.id: _frame(competition, policies[competition.id]) for competition, _ in pairs}
     frames = {}
     for competition, user_id in pairs:
-        pair = competition.id, user_id
-        frames[pair] = _frame(competition, joined.get(pair), theirs.get(pair), holds.get(pair, ()))
+        pair, frame = (competition.id, user_id), seen_alike[competition.id]
+        if pair in joined or pair in theirs or pair in holds:
+            frame = replace(frame, joined=joined.get(pair), preference=theirs.get(pair), holds=holds.get(pair, ()))
+        frames[pair] = frame
     return frames
 
 
-def _frame(
-    competition: Competition, joined: int | None, theirs: Sequence[DeviceKind] | None, holds: Sequence[Any]
-) -> Frame:
+def _frame(competition: Competition, policy: Policy) -> Frame:
+    """As far as it is the same for all its participants."""
     whole_days = runs_over_whole_days(competition.start_at, competition.end_at, competition.timezone)
     return Frame(
         first_day=competition.starts_on,
@@ -142,11 +168,8 @@ def _frame(
         opens=None if whole_days else microseconds(competition.start_at),
         ends=None if whole_days else microseconds(competition.end_at),
         closes=microseconds(competition.closes_at),
-        joined=joined,
-        preference=theirs,
-        policy=competition.policy,
+        policy=policy,
         owner_only=settings.OWNER_ONLY_SOURCES,
-        holds=holds,
     )
 
 

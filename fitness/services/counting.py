@@ -12,7 +12,7 @@ from competitions.models import Competition
 from competitions.queries import participants_of
 from config.core.sql import Value, columns
 from fitness.queries.activity import sum_of, totals_counted
-from fitness.queries.readings import frames_of, own_frame, readings_of
+from fitness.queries.readings import frames_of, own_frame, readings_of, readings_on
 from fitness.reckoning import Frame, Part, Readings, counted_days, reckon
 from leaderboards.scoring import Totals
 from leaderboards.services import record_synced_totals
@@ -46,7 +46,7 @@ def count_days(
     """Counts these days of these people anew, for themselves and in their competitions as far as they fall into them,
     and has it scored. Inside a transaction, with the people locked and the rules held. The number of statements does
     not depend on how many they are."""
-    readings = readings_of({user_id: (min(days), max(days)) for user_id, days in changed.items()})
+    readings = readings_on(changed)
     pairs = [(competition, user_id) for user_id in changed for competition in competitions.get(user_id, ())]
     frames = frames_of(pairs)
     rows: list[Row] = []

@@ -222,14 +222,14 @@ def _accepting(
     for changes in batch.samples:
         arrived_at = turns[changes.user_id].at
         for competition in competitions[changes.user_id]:
-            if competition.closes_at > arrived_at and any(_falls_into(competition, s) for s in changes.samples):
+            zone = competition.day_zone
+            if competition.closes_at > arrived_at and any(_falls_into(competition, zone, s) for s in changes.samples):
                 accepting.add(competition.id)
     return accepting
 
 
-def _falls_into(competition: Competition, sample: SampleReading) -> bool:
-    zone = competition.day_zone or sample.zone
-    first, last = days_touched(microseconds(sample.start_at), microseconds(sample.end_at), zone)
+def _falls_into(competition: Competition, zone: str | None, sample: SampleReading) -> bool:
+    first, last = days_touched(microseconds(sample.start_at), microseconds(sample.end_at), zone or sample.zone)
     return first <= competition.last_on and last >= competition.starts_on
 
 

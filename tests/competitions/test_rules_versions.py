@@ -229,6 +229,22 @@ def test_once_it_is_over_they_stay(
     assert len(versions(competition)) == 1
 
 
+def test_a_backfill_limit_is_set_before_the_start_and_may_be_changed_after_it(
+    me: APIClient, running: Competition, upcoming: Competition, now: datetime
+) -> None:
+    answer = me.patch(url(running), {"rules": {"backfill_days": 2}, "rules_reason": "Late"})
+    assert (answer.status_code, answer.json()["details"].keys()) == (400, {"rules.backfill_days"})
+    assert me.patch(url(upcoming), {"rules": {"backfill_days": 2}}).status_code == 200
+    change_competition(
+        competition_id=upcoming.id,
+        merge=lambda current: ({"stored_policy": {"backfill_days": 5}}, None),
+        by=upcoming.owner,
+        reason="More time",
+        now=upcoming.start_at,
+    )
+    assert [version.number for version in versions(upcoming)] == [1, 2]
+
+
 def test_what_people_joined_under_is_fixed_also_beside_a_change_of_the_rules(
     me: APIClient, running: Competition
 ) -> None:
@@ -281,7 +297,7 @@ def test_changes_at_once_are_one_version_each(running: Competition, person: User
         def run() -> None:
             change_competition(
                 competition_id=running.id,
-                merge=lambda current: ({"stored_policy": current.stored_policy | {"backfill_days": days}}, None),
+                merge=lambda current: ({"stored_policy": current.stored_policy | {"daily_cap": {"steps": days}}}, None),
                 by=person,
                 reason=f"{days} days",
                 now=datetime.now(UTC),

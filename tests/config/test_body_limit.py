@@ -10,7 +10,7 @@ from asgiref.testing import ApplicationCommunicator
 from config.asgi import application
 from config.core.body_limit import BodyLimit
 
-MAX = 2 * 1024 * 1024
+MAX = 8 * 1024 * 1024
 
 
 class Answer:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from config.core.environment import DEVELOPMENT_SECRET, Amounts, Environment, Rate, Seed, SettingError, example
+from config.core.environment import DEVELOPMENT_SECRET, Amounts, Environment, Keys, Rate, Seed, SettingError, example
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {
@@ -21,6 +21,13 @@ NEEDED = {
     "REDIS_URL": "redis://cache:6379/0",
 }
 SEED = base64.b64encode(bytes(range(32))).decode()
+TOKEN_KEY = base64.urlsafe_b64encode(bytes([255] * 32)).decode()
+CLOUD = {
+    "GOOGLE_HEALTH_CLIENT_ID": "1-a.apps.googleusercontent.com",
+    "GOOGLE_HEALTH_CLIENT_SECRET": "GOCSPX-1",
+    "TOKEN_KEYS": TOKEN_KEY,
+    "PUBLIC_URL": "https://steps.example.org",
+}
 STRIPE = {
     "PAYMENT_GATEWAY": "stripe",
     "STRIPE_SECRET_KEY": "sk_test_1",
@@ -58,7 +65,18 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "APPROVAL_OVER": ("500.50,JPY=75000", Amounts({"*": Decimal("500.50"), "JPY": Decimal(75000)})),
     "PAYOUT_CAP": ("0", Amounts({"*": Decimal(0)})),
     "STATEMENT_KEY": (SEED, Seed(range(32))),
+    "GOOGLE_HEALTH_CLIENT_ID": ("1-a.apps.googleusercontent.com", "1-a.apps.googleusercontent.com"),
+    "GOOGLE_HEALTH_CLIENT_SECRET": ("GOCSPX-1", "GOCSPX-1"),
+    "GOOGLE_HEALTH_WEBHOOK_SECRETS": ("Bearer new, Bearer old", ("Bearer new", "Bearer old")),
+    "GOOGLE_FIT_CLIENT_ID": ("2-b.apps.googleusercontent.com", "2-b.apps.googleusercontent.com"),
+    "GOOGLE_FIT_CLIENT_SECRET": ("GOCSPX-2", "GOCSPX-2"),
+    "TOKEN_KEYS": (f"{TOKEN_KEY}, {TOKEN_KEY}", Keys((TOKEN_KEY, TOKEN_KEY))),
+    "CLOUD_POLL_MINUTES": ("5", 5),
+    "BREAKER_FAILURES": ("3", 3),
+    "BREAKER_SECONDS": ("60", 60),
+    "OWNER_ONLY_SOURCES": ("strava, google_fit", ("strava", "google_fit")),
     "MAX_BODY_BYTES": ("1000", 1000),
+    "MAX_IMPORT_BYTES": ("1000", 1000),
 }
 OF_EARLIER_SERVICES = {
     "PORT", "DATABASE_URL", "REDIS_URL", "SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_JWT_SECRET", "LOG_LEVEL",
@@ -69,7 +87,9 @@ OF_EARLIER_SERVICES = {
 @pytest.mark.parametrize("name", [known.name for known in fields(Environment)])
 def test_every_setting_is_read(name: str) -> None:
     written, read = WRITTEN[name]
-    environ = NEEDED | {"SUPABASE_URL": "https://q.supabase.co"} | {name: written}
+    environ = (
+        NEEDED | CLOUD | {"GOOGLE_FIT_CLIENT_SECRET": "x", "SUPABASE_URL": "https://q.supabase.co"} | {name: written}
+    )
     assert getattr(Environment.read(environ), name) == read
     assert getattr(Environment.read(environ | {name: f"  {written} "}), name) == read
 
@@ -137,6 +157,11 @@ def test_a_log_level_may_be_written_small_as_earlier_services_did(level: str) ->
         ("APPROVAL_OVER", "=1000"),
         ("PAYOUT_CAP", "JPY=150000"),
         ("PAYOUT_CAP", ","),
+        ("CLOUD_POLL_MINUTES", "0"),
+        ("BREAKER_FAILURES", "0"),
+        ("BREAKER_SECONDS", "0"),
+        ("TOKEN_KEYS", ","),
+        ("TOKEN_KEYS", "c2hvcnQ="),
         ("STATEMENT_KEY", "c2hvcnQ="),
         ("STATEMENT_KEY", "no base64!"),
         ("STATEMENT_KEY", "\u00e4" * 43 + "="),
@@ -182,6 +207,26 @@ def test_a_statement_key_of_the_wrong_length_is_not_repeated(seed: str) -> None:
         Environment.read(NEEDED | {"STATEMENT_KEY": seed})
     assert seed not in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("keys", ["hunter2", TOKEN_KEY[:-4], f"{TOKEN_KEY},hunter2", "hunter2!" * 5])
+def test_a_token_key_that_is_none_is_not_repeated(keys: str) -> None:
+    with pytest.raises(SettingError, match="TOKEN_KEYS") as refused:
+        Environment.read(NEEDED | {"TOKEN_KEYS": keys})
+    assert keys not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["GOOGLE_HEALTH_CLIENT_SECRET", "TOKEN_KEYS", "PUBLIC_URL"])
+def test_a_cloud_needs_its_secret_keys_for_tokens_and_an_address_to_come_back_to(name: str) -> None:
+    assert Environment.read(NEEDED | CLOUD).token_keys == (TOKEN_KEY,)
+    with pytest.raises(SettingError, match=name):
+        Environment.read(NEEDED | CLOUD | {name: ""})
+
+
+def test_tokens_are_encrypted_with_a_key_of_everybody_s_in_development_only() -> None:
+    assert len(Environment.read({"DEBUG": "true"}).token_keys) == 1
+    assert Environment.read(NEEDED).token_keys == ()
 
 
 @pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "PUBLIC_URL"])

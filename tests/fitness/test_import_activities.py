@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import User
 from competitions.models import Participant
-from fitness.models import Activity
+from fitness.models import Activity, Sample
 from leaderboards.models import Standing
 from leaderboards.queries import board_page
+from tests.fitness.test_importing_apple_health import export, record, zipped
 
 pytestmark = pytest.mark.django_db
 HEADER = (
@@ -112,3 +113,65 @@ def test_a_closed_competition_accepts_no_import(tmp_path: Path, make_competition
     file.write_text(HEADER + "77,4/12/2016,100,1,0,0,1,0,5\n")
     with pytest.raises(CommandError, match="accepts no activity"):
         run(file, make_competition(starts=-9, ends=-8, grace_hours=0))
+
+
+# --- Somebody's own export ---
+
+
+def own(file: Path, user: str, *options: str) -> None:
+    call_command("import_activities", str(file), "--user", user, *options, stderr=StringIO())
+
+
+@pytest.mark.parametrize("name", ["id", "email"])
+def test_an_export_is_recognised_and_goes_in_once(
+    tmp_path: Path, person: User, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "whatever.bin"
+    file.write_bytes(export(record(), record(startDate="2024-03-01 08:00:01 +0100")))
+    for accepted, unchanged in ((2, 0), (0, 2)):
+        own(file, str(getattr(person, name)), "--json")
+        assert json.loads(capsys.readouterr().out) == [
+            {"format": "apple-health", "read": 2, "accepted": accepted, "unchanged": unchanged, "rejected": 0}
+        ]
+    assert Sample.objects.filter(user=person).count() == 2
+
+
+def test_a_dry_run_of_an_export_checks_everything_and_writes_nothing(
+    tmp_path: Path, person: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "export.zip"
+    file.write_bytes(zipped(**{"export.xml": export(record(), record(unit="parsecs"))}))
+    with pytest.raises(CommandError, match="1 rows"):
+        own(file, str(person.id), "--json", "--dry-run")
+    assert json.loads(capsys.readouterr().out)[0] | {"format": ""} == {
+        "format": "",
+        "read": 2,
+        "accepted": 0,
+        "unchanged": 0,
+        "rejected": 1,
+    }
+    assert not Sample.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["nobody@example.org", "x", "00000000-0000-0000-0000-000000000000"])
+def test_an_export_of_nobody_is_refused(tmp_path: Path, db: None, name: str) -> None:
+    file = tmp_path / "export.xml"
+    file.write_bytes(export(record()))
+    with pytest.raises(CommandError, match="Nobody is called"):
+        own(file, name)
+
+
+def test_a_file_that_is_none_is_refused_with_a_sentence_for_a_person_too(tmp_path: Path, person: User) -> None:
+    file = tmp_path / "export.xml"
+    file.write_bytes(b"hello")
+    with pytest.raises(CommandError, match=r"export\.xml is not such an export: The file is none of"):
+        own(file, str(person.id))
+    with pytest.raises(CommandError, match="cannot be read"):
+        own(tmp_path / "missing", str(person.id))
+
+
+def test_somebodys_export_needs_a_person_and_a_table_a_competition(tmp_path: Path, spring: Any) -> None:
+    with pytest.raises(CommandError, match="one of the arguments"):
+        call_command("import_activities", "x")
+    with pytest.raises(CommandError, match="say with --user"):
+        call_command("import_activities", "x", "--format", "apple-health", "--competition", str(spring.id))

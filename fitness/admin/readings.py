@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from config.core.admin import ReadOnly
-from fitness.models import Activity, CountedDay, DataSource, Sample, SupersededActivity
+from fitness.models import Activity, Connection, CountedDay, DataSource, Import, Sample, SupersededActivity
 
 
 @admin.register(Activity)
@@ -29,6 +29,15 @@ class SupersededActivityAdmin(ReadOnly):
     list_select_related = ("user",)
 
 
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnly):
+    list_display = ("user", "provider", "state", "connected_at", "last_fetched_at", "waits_until", "last_error")
+    list_filter = ("provider", "state")
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)
+    exclude = ("tokens",)
+
+
 @admin.register(DataSource)
 class DataSourceAdmin(ReadOnly):
     list_display = ("user", "app", "device", "kind", "synced_at")
@@ -50,3 +59,11 @@ class CountedDayAdmin(ReadOnly):
     list_display = ("user", "competition", "day", "steps", "distance_mm", "energy_cal", "active_seconds")
     search_fields = ("user__name", "user__email", "competition__name")
     list_select_related = ("user", "competition")
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnly):
+    list_display = ("user", "format", "state", "bytes", "read", "accepted", "unchanged", "rejected", "created_at")
+    list_filter = ("state", "format")
+    search_fields = ("user__name", "user__email")
+    list_select_related = ("user",)

@@ -1,0 +1,3 @@
+from fitness.admin import flags, readings
+
+__all__ = ["flags", "readings"]

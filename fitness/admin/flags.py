@@ -1,0 +1,158 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Case, Max, Model, Q, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from accounts.models import User
+from config.core.admin import ReadOnly
+from config.core.errors import Refusal
+from fitness.models import Flag, FlagEvent, FlagEvidence
+from fitness.plausibility import Decision, FlagState
+from fitness.queries.flags import DECIDE
+from fitness.services.decisions import decide_flag
+
+
+class _OfFlag(admin.TabularInline[Any, Flag]):
+    """To be read by whoever reads the flag."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _reads_flags(request)
+
+
+class EvidenceInline(_OfFlag):
+    model = FlagEvidence
+    verbose_name_plural = "what was seen"
+    fields = readonly_fields = (
+        *("text", "numbers", "source", "source_name", "type", "start_at", "end_at", "day", "held", "found_at"),
+        "other_user",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FlagEvidence]:
+        return super().get_queryset(request).select_related("source", "other_user")
+
+
+class EventInline(_OfFlag):
+    model = FlagEvent
+    verbose_name_plural = "what happened to it"
+    fields = readonly_fields = ("at", "kind", "decision", "text", "by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FlagEvent]:
+        return super().get_queryset(request).select_related("by")
+
+
+def _reads_flags(request: HttpRequest) -> bool:
+    return request.user.has_perm("fitness.view_flag") or request.user.has_perm(DECIDE)
+
+
+class DecisionForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "vLargeTextField"}),
+        help_text="Why; the person reads it, and it is kept with your name.",
+    )
+
+
+_EFFECTS = {
+    Decision.ACCEPT: "What was held counts from now on.",
+    Decision.EXCLUDE: "What was seen does not count, also where it has counted so far.",
+    Decision.DISQUALIFY: "What was seen does not count, and its person is taken off the board.",
+}
+_WAITING_FIRST = Case(When(Q(state=FlagState.OPEN) | Q(appeal_waits=True), then=Value(0)), default=Value(1))
+
+
+@admin.register(Flag)
+class FlagAdmin(ReadOnly):
+    """The queue: what waits for a decision first, appeals before everything, the oldest first."""
+
+    change_form_template = "admin/fitness/flag.html"
+    list_display = ("check_name", "day", "user", "competition", "state", "held", "appeal_waits", "seen", "opened_at")
+    list_filter = ("state", "appeal_waits", "held", "check_name", "competition__status")
+    search_fields = ("user__name", "user__email", "competition__name")
+    list_select_related = ("user", "competition")
+    ordering = (_WAITING_FIRST.asc(), "-appeal_waits", "opened_at")
+    inlines = (EvidenceInline, EventInline)
+    actions = ("accept_flags", "exclude_flags", "disqualify_flags")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Flag]:
+        return super().get_queryset(request).prefetch_related("evidence")
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _reads_flags(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _reads_flags(request)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(DECIDE)
+
+    @admin.display(description="what was seen")
+    def seen(self, flag: Flag) -> str:
+        pieces = list(flag.evidence.all())
+        more = f" (and {len(pieces) - 1} more)" if len(pieces) > 1 else ""
+        return f"{pieces[0].text}{more}" if pieces else "forgotten with its person"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["decisions"] = list(Decision) if self.has_decide_permission(request) else []
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(description="Accept", permissions=["decide"])
+    def accept_flags(self, request: HttpRequest, queryset: QuerySet[Flag]) -> HttpResponse | None:
+        return self._decide(request, queryset, Decision.ACCEPT)
+
+    @admin.action(description="Exclude", permissions=["decide"])
+    def exclude_flags(self, request: HttpRequest, queryset: QuerySet[Flag]) -> HttpResponse | None:
+        return self._decide(request, queryset, Decision.EXCLUDE)
+
+    @admin.action(description="Disqualify", permissions=["decide"])
+    def disqualify_flags(self, request: HttpRequest, queryset: QuerySet[Flag]) -> HttpResponse | None:
+        return self._decide(request, queryset, Decision.DISQUALIFY)
+
+    def _decide(self, request: HttpRequest, flags: QuerySet[Flag], decision: Decision) -> HttpResponse | None:
+        """Shows what will be decided and asks for the reason; the second time it does so. What came meanwhile is shown
+        first."""
+        form = DecisionForm(request.POST if "seen" in request.POST else None)
+        seen = str(flags.aggregate(latest=Max("evidence__id"))["latest"])
+        if form.is_valid() and request.POST["seen"] == seen:
+            for flag in flags:
+                self._decide_one(request, flag, decision, form.cleaned_data["reason"])
+            return None
+        if form.is_valid():
+            form.add_error(None, "More was found since you opened this page. Read it again, then confirm.")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": f"{decision.capitalize()}?",
+            "decision": decision,
+            "effect": _EFFECTS[decision],
+            "flags": flags,
+            "selected": ACTION_CHECKBOX_NAME,
+            "seen": seen,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/fitness/decide.html", context)
+
+    def _decide_one(self, request: HttpRequest, flag: Flag, decision: Decision, reason: str) -> None:
+        assert isinstance(request.user, User)
+        named = f"{flag.get_check_name_display()} of {flag.user}, {flag.day}"
+        try:
+            decided = decide_flag(
+                flag_id=flag.id, decision=decision, reason=reason, by=request.user, now=timezone.now()
+            )
+        except Refusal as refusal:
+            messages.error(request, f"{named}: {refusal.message}")
+        else:
+            messages.success(request, f"{named}: {decided.state}.")

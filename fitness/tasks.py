@@ -1,0 +1,39 @@
+from datetime import UTC, datetime
+
+from procrastinate.contrib.django import app
+
+from fitness.services.connections import forget_stale_authorisations, revoke_grant
+from fitness.services.fetching import enqueue_due_fetches, fetch_connection
+from fitness.services.imports import read_imports, remove_orphans
+
+
+@app.task()
+def fetch_one_connection(connection_id: int) -> None:
+    fetch_connection(connection_id=connection_id, now=datetime.now(UTC))
+
+
+@app.task()
+def revoke_one_grant(provider_name: str, sealed: str) -> None:
+    revoke_grant(provider_name=provider_name, sealed=sealed)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="fetch_due_connections", pass_context=False)
+def fetch_due_connections(timestamp: int) -> None:
+    """Every minute: goes on with what a webhook, a worker that died, or a cloud that fell silent has left behind."""
+    now = datetime.now(UTC)
+    forget_stale_authorisations(now=now)
+    enqueue_due_fetches(now=now)
+
+
+@app.task(queueing_lock="read_uploads")
+def read_uploads() -> None:
+    read_imports(clock=lambda: datetime.now(UTC))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="finish_imports", pass_context=False)
+def finish_imports(timestamp: int) -> None:
+    """Every minute: goes on with what a worker that died has left behind."""
+    remove_orphans(now=datetime.now(UTC))
+    read_imports(clock=lambda: datetime.now(UTC))
