@@ -271,8 +271,8 @@ CLOSES = moment("2026-06-05T00:00Z")
 CLOSED = replace(FRAME, closes=CLOSES)
 LIMITED = replace(CLOSED, policy=Policy(backfill_days=2))
 MEASURED = ("2026-06-01T08:00Z", "2026-06-01T09:00Z")
-LIMIT = moment("2026-06-03T09:00Z")
-"""Of what was measured then, two days later."""
+LIMIT = moment("2026-06-04T12:00Z")
+"""Of what was measured then: two days after 1 June was over at UTC-12."""
 
 
 class TestLateness:
@@ -308,6 +308,19 @@ class TestLateness:
     def test_the_earlier_limit_decides(self) -> None:
         late = sample("2026-06-04T08:00Z", "2026-06-04T09:00Z", 100, known_from=CLOSES)
         assert reasons(LIMITED, late) == [Reason.LATE]
+
+    def test_of_a_sample_that_grows_one_version_stands(self) -> None:
+        first = sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 600, known_until=LIMIT - 1)
+        grown = sample("2026-06-01T08:00Z", "2026-06-02T08:00Z", 1000, known_from=LIMIT - 1)
+        assert sum(steps(LIMITED, first, grown).values()) == 1000
+        late = [first._replace(known_until=LIMIT), grown._replace(known_from=LIMIT)]
+        assert steps(LIMITED, *late) == {JUNE_1: 600}
+
+    def test_a_sample_is_of_the_day_on_which_it_began_where_it_was_measured(self) -> None:
+        walk = sample("2026-06-01T23:30Z", "2026-06-02T00:30Z", 100, known_from=LIMIT - 1)
+        assert sum(steps(LIMITED, walk).values()) == 100
+        assert set(reasons(LIMITED, walk._replace(known_from=LIMIT))) == {Reason.LATE}
+        assert set(reasons(LIMITED, walk._replace(known_from=LIMIT, zone="Europe/Berlin"))) == {None}
 
     def test_a_day_total_is_measured_when_its_day_is_over_everywhere(self) -> None:
         over = moment("2026-06-02T12:00Z")  # 1 June at UTC-12

@@ -34,9 +34,9 @@ NOW = datetime.now(UTC)
 TURNS = 8
 DAY = ("competition_id", "day", "steps", "distance_mm", "energy_cal", "active_seconds")
 RULES = [
-    Policy(merge=MergeRule.PREFERRED),
-    Policy(daily_cap={"steps": 2000}, day_boundary=DayBoundary.UTC),
-    Policy(since_joining=True),
+    Policy(merge=MergeRule.PREFERRED, backfill_days=9),
+    Policy(daily_cap={"steps": 2000}, day_boundary=DayBoundary.UTC, backfill_days=1),
+    Policy(since_joining=True, backfill_days=9),
     Policy(day_boundary=DayBoundary.PARTICIPANT, backfill_days=2),
     Policy(allowed_sources=frozenset({"watch", "fitbit"})),
     Policy(),
@@ -62,7 +62,10 @@ def to_rules(stored_policy: dict[str, Any], _: Competition) -> tuple[dict[str, A
 def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
     person: User, staff: User, make_competition: Any, join: Any
 ) -> None:
-    boards: list[Competition] = [make_competition(starts=-2, timezone=zone) for zone in ("UTC", "Pacific/Auckland")]
+    boards: list[Competition] = [
+        make_competition(starts=-2, timezone=zone, stored_policy=policy_to_store(RULES[3]))
+        for zone in ("UTC", "Pacific/Auckland")
+    ]
     for board in boards:
         join(board, person)
 
@@ -115,6 +118,7 @@ def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
     buried = set(Tombstone.objects.values_list("external_id", flat=True))
     known = dict(Sample.objects.filter(superseded_at=None).values_list("external_id", "version"))
     assert known == {id_: version for id_, version in newest.items() if id_ not in buried}
+    boards = list(Competition.objects.filter(id__in=[board.id for board in boards]))
     before = stored()
     with transaction.atomic():
         lock_people([person.id])
