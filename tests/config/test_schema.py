@@ -55,7 +55,8 @@ GET /fitness/imports
 POST /fitness/imports
 GET /fitness/imports/{import_id}
 GET /fitness/connections
-POST /fitness/connections
+POST /fitness/connections/{provider}
+DELETE /fitness/connections/{provider}
 GET /users/{user_id}/transactions
 GET /prizes/plan/{competition_id}
 PUT /prizes/plan/{competition_id}
