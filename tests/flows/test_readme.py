@@ -3,7 +3,12 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable
 
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import User
 from tests.flows.servers import ROOT, Server
 
 
@@ -29,3 +34,10 @@ def test_the_readme_names_only_what_exists() -> None:
     for command in re.findall(r"`manage\.py (\w+)", readme):
         if command != "procrastinate":
             assert list(ROOT.glob(f"*/management/commands/{command}.py")), command
+
+
+@pytest.mark.django_db
+def test_the_sync_of_samples_is_taken_as_printed(person: User, signed_in: Callable[[User], APIClient]) -> None:
+    [body] = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    answer = signed_in(person).post("/api/v1/fitness/sync", json.loads(body), format="json")
+    assert (answer.json()["data"]["accepted"], answer.json()["data"]["rejected"]) == (1, [])
