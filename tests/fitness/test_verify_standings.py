@@ -156,7 +156,7 @@ walks = st.tuples(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     syncs=st.lists(moments, max_size=12),
     walked=st.lists(walks, max_size=12),
@@ -315,7 +315,7 @@ def test_standings_name_the_rules_that_held_at_the_end(make_walk: MakeWalk, pers
     walk = make_walk(person)
     change_competition(
         competition_id=walk.id,
-        merge=lambda _: ({"stored_policy": {"backfill_days": 3}}, None),
+        merge=lambda _: ({"stored_policy": {"manual_entries": False}}, None),
         by=person,
         reason="because",
         now=walk.end_at,
