@@ -173,7 +173,7 @@ def _parts_of_day(frame: Frame, stored: StoredDay) -> Iterator[Part]:
         return
     source = SourceKey(stored.source, "", DeviceKind.OTHER)
     start, end = start_of(frame.zone or "UTC", stored.day), start_of(frame.zone or "UTC", stored.day + _ONE_DAY)
-    reason = _reason_by_time(frame, stored.known_from, stored.known_until, start_of(_LATEST_ZONE, stored.day) + DAY)
+    reason = _reason_by_time(frame, stored.known_from, stored.known_until, stored.day)
     if reason is Reason.SUPERSEDED:
         return
     if reason is None and frame.joined is not None and stored.day < day_at(frame.zone or "UTC", frame.joined):
@@ -186,7 +186,9 @@ def _parts_of_day(frame: Frame, stored: StoredDay) -> Iterator[Part]:
 
 
 def _parts_of_sample(frame: Frame, sample: StoredSample, source: SourceKey) -> Iterator[Part]:
-    reason = _reason_by_time(frame, sample.known_from, sample.known_until, sample.end)
+    limited = frame.policy.backfill_days is not None
+    began_on = day_at(sample.zone, sample.start) if limited else None
+    reason = _reason_by_time(frame, sample.known_from, sample.known_until, began_on)
     if reason is Reason.SUPERSEDED:
         return
     reason = reason or _reason_by_source(frame, source, sample.channel, manual=sample.recording == Recording.MANUAL)
@@ -216,13 +218,14 @@ def _divided(sample: StoredSample, zone: str, frame: Frame) -> Iterator[tuple[da
 
 
 def _reason_by_time(
-    frame: Frame, known_from: Microseconds, known_until: Microseconds | None, measured: Microseconds
+    frame: Frame, known_from: Microseconds, known_until: Microseconds | None, measured_on: date | None
 ) -> Reason | None:
     """What stands is what was known when the competition closed, or as late after it was measured as things may
-    arrive; of a reading that was replaced since, the earlier version."""
+    arrive; of a reading that was replaced since, the earlier version. The days are counted from the end of the one on
+    which a reading began, wherever that was: so the versions of a sample that grows have one limit, and one stands."""
     limits = [frame.closes] if frame.closes is not None else []
-    if frame.policy.backfill_days is not None:
-        limits.append(measured + frame.policy.backfill_days * DAY)
+    if frame.policy.backfill_days is not None and measured_on is not None:
+        limits.append(start_of(_LATEST_ZONE, measured_on) + (1 + frame.policy.backfill_days) * DAY)
     limit = min(limits) if limits else None
     if known_until is not None and (limit is None or known_until < limit):
         return Reason.SUPERSEDED

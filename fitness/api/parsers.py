@@ -45,14 +45,22 @@ class LinesParser(SyncParser):
                 said = load_json(line)
             except UnreadableJSON:
                 said = None
-            if isinstance(said, dict) and said.keys() <= _BESIDE:
-                whole |= said
+            if isinstance(said, dict) and said and said.keys() <= _BESIDE:
+                _add(whole, said)
             else:
                 whole["samples"].append(said)
         return whole
 
 
 _BESIDE = {"user_id", "deleted", "complete_from", "complete_to"}
+
+
+def _add(whole: dict[str, Any], said: dict[str, Any]) -> None:
+    """Each line may name other ids that were deleted."""
+    before, also = whole.get("deleted"), said.get("deleted")
+    whole |= said
+    if isinstance(before, list) and isinstance(also, list):
+        whole["deleted"] = before + also
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:
@@ -77,4 +85,6 @@ def _inflated(body: bytes) -> bytes:
         raise TooLarge(f"The request body may have {most} bytes at most when it is unpacked.")
     if not inflater.eof:
         raise exceptions.ParseError("The packed body ends too early.")
+    if inflater.unused_data:
+        raise exceptions.ParseError("Something follows the packed body; pack it as one.")
     return text

@@ -55,7 +55,7 @@ def send(client: APIClient, *samples: dict[str, Any]) -> None:
     assert client.post("/api/v1/fitness/sync", {"samples": samples}, format="json").status_code == 200
 
 
-def walk(id_: str, start: datetime, hours: float, steps: int, kind: str = "watch", **fields: Any) -> dict[str, Any]:
+def walk(id_: str, start: datetime, hours: float, steps: float, kind: str = "watch", **fields: Any) -> dict[str, Any]:
     source = {"app": "apple_health", "device": kind.title(), "kind": kind}
     end = start + hours * HOUR
     usual = {"type": "steps", "unit": "count", "source": source, "start": start.isoformat(), "end": end.isoformat()}
@@ -235,9 +235,15 @@ class History:
         start = end - chance.choice([1, 1, 3, 7, 40, 180]) * HOUR / 6
         kind = chance.choice(KINDS)
         return SampleReading(
-            *(id_, version, SourceKey(chance.choice(["apple_health", "strava"]), kind, kind)),
-            *(chance.choice(list(SampleType)[:2]), start, end, chance.randrange(20_000)),
-            *(chance.choice([Recording.AUTOMATIC, Recording.AUTOMATIC, Recording.MANUAL]), chance.choice(ZONES)),
+            external_id=id_,
+            version=version,
+            source=SourceKey(chance.choice(["apple_health", "strava"]), kind, kind),
+            type=chance.choice([SampleType.STEPS, SampleType.DISTANCE]),
+            start_at=start,
+            end_at=end,
+            amount=chance.randrange(20_000),
+            recording=chance.choice([Recording.AUTOMATIC, Recording.AUTOMATIC, Recording.MANUAL]),
+            zone=chance.choice(ZONES),
         )
 
     def changes(self, person: User, samples: list[SampleReading], **more: Any) -> None:

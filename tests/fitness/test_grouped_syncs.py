@@ -100,8 +100,15 @@ class World:
         start = self.closing_first.start_at
         samples = [
             SampleReading(
-                *(str(id_), version, SourceKey("health", "", list(DeviceKind)[id_ % 2]), SampleType.STEPS),
-                *(start + hours * HOUR, start + (hours + 1.5) * HOUR, steps, Recording.AUTOMATIC, "UTC"),
+                external_id=str(id_),
+                version=version,
+                source=SourceKey("health", "", list(DeviceKind)[id_ % 2]),
+                type=SampleType.STEPS,
+                start_at=start + hours * HOUR,
+                end_at=start + (hours + 1.5) * HOUR,
+                amount=steps,
+                recording=Recording.AUTOMATIC,
+                zone="UTC",
             )
             for id_, version, hours, steps in walks
         ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import cycle
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -33,7 +34,7 @@ from fitness.reckoning import (
     reckon,
     start_of,
 )
-from fitness.rules import SampleType
+from fitness.rules import Recording, SampleType
 from fitness.samples import SourceKey
 from leaderboards.scoring import Totals
 
@@ -215,7 +216,7 @@ def ruled(**policy: Any) -> Frame:
 
 class TestPolicy:
     def test_a_day_counts_its_cap_at_most(self) -> None:
-        readings = [
+        readings: list[StoredSample | StoredDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 900),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 5000, type="distance"),
             sample("2026-06-02T08:00Z", "2026-06-02T09:00Z", 300),
@@ -231,7 +232,7 @@ class TestPolicy:
         [(set(), 300), ({"oura"}, 30), ({"watch"}, 100), ({"watch", "oura"}, 130), ({"fitbit"}, 300), ({"phone"}, 0)],
     )
     def test_sources_are_allowed_by_app_and_by_kind(self, allowed: set[str], expected: int) -> None:
-        readings = [
+        readings: list[StoredSample | StoredDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 100),
             sample("2026-06-01T10:00Z", "2026-06-01T11:00Z", 30, source_id=RING),
             total(JUNE_1, 300),
@@ -243,7 +244,7 @@ class TestPolicy:
             assert (part.reason is Reason.SOURCE_NOT_ALLOWED) == bool(allowed and not allowed & names)
 
     def test_what_was_typed_in_does_not_count_where_it_shall_not(self) -> None:
-        readings = [
+        readings: list[StoredSample | StoredDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 900, recording="manual"),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 100, recording="active", source_id=PHONE),
             total(JUNE_1, 5000, "manual"),
@@ -254,7 +255,7 @@ class TestPolicy:
         assert reasons(frame, *readings) == [Reason.MANUAL, Reason.MANUAL, None]
 
     def test_what_only_its_owner_may_see_counts_for_nobody_else(self) -> None:
-        readings = [
+        readings: list[StoredSample | StoredDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 100),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 700, source_id=RING),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 800, source_id=PHONE, channel="google_fit"),
@@ -270,8 +271,8 @@ CLOSES = moment("2026-06-05T00:00Z")
 CLOSED = replace(FRAME, closes=CLOSES)
 LIMITED = replace(CLOSED, policy=Policy(backfill_days=2))
 MEASURED = ("2026-06-01T08:00Z", "2026-06-01T09:00Z")
-LIMIT = moment("2026-06-03T09:00Z")
-"""Of what was measured then, two days later."""
+LIMIT = moment("2026-06-04T12:00Z")
+"""Of what was measured then: two days after 1 June was over at UTC-12."""
 
 
 class TestLateness:
@@ -308,6 +309,19 @@ class TestLateness:
         late = sample("2026-06-04T08:00Z", "2026-06-04T09:00Z", 100, known_from=CLOSES)
         assert reasons(LIMITED, late) == [Reason.LATE]
 
+    def test_of_a_sample_that_grows_one_version_stands(self) -> None:
+        first = sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 600, known_until=LIMIT - 1)
+        grown = sample("2026-06-01T08:00Z", "2026-06-02T08:00Z", 1000, known_from=LIMIT - 1)
+        assert sum(steps(LIMITED, first, grown).values()) == 1000
+        late = [first._replace(known_until=LIMIT), grown._replace(known_from=LIMIT)]
+        assert steps(LIMITED, *late) == {JUNE_1: 600}
+
+    def test_a_sample_is_of_the_day_on_which_it_began_where_it_was_measured(self) -> None:
+        walk = sample("2026-06-01T23:30Z", "2026-06-02T00:30Z", 100, known_from=LIMIT - 1)
+        assert sum(steps(LIMITED, walk).values()) == 100
+        assert set(reasons(LIMITED, walk._replace(known_from=LIMIT))) == {Reason.LATE}
+        assert set(reasons(LIMITED, walk._replace(known_from=LIMIT, zone="Europe/Berlin"))) == {None}
+
     def test_a_day_total_is_measured_when_its_day_is_over_everywhere(self) -> None:
         over = moment("2026-06-02T12:00Z")  # 1 June at UTC-12
         first = total(JUNE_1, 100, known_until=over + 2 * DAY)
@@ -320,12 +334,15 @@ class TestLateness:
 
 
 def hold(*, decided: bool = False, **fields: Any) -> Hold:
-    nothing = dict.fromkeys(("source_id", "source_name", "type", "start_at", "end_at"))
+    nothing: dict[str, Any] = dict.fromkeys(("source_id", "source_name", "type", "start_at", "end_at"))
     nothing |= {"first_day": None, "last_day": None}
     return Hold(**(nothing | {"flag_id": UUID(int=1), "decided": decided, "reason": "cadence"} | fields))
 
 
-HELD_HOUR = {"start_at": datetime(2026, 6, 1, 8, 30, tzinfo=UTC), "end_at": datetime(2026, 6, 1, 9, 30, tzinfo=UTC)}
+HELD_HOUR: dict[str, Any] = {
+    "start_at": datetime(2026, 6, 1, 8, 30, tzinfo=UTC),
+    "end_at": datetime(2026, 6, 1, 9, 30, tzinfo=UTC),
+}
 
 
 class TestHolds:
@@ -419,6 +436,13 @@ plain_samples = st.lists(
 )
 
 
+def ticked(first: int, plain: Plain, zone: str, **fields: Any) -> StoredSample:
+    """``first``: the second at which ticks begin."""
+    source, start, length, amount = plain
+    begins, ends = (datetime.fromtimestamp(first + tick * TICK, UTC).isoformat() for tick in (start, start + length))
+    return sample(begins, ends, amount, source_id=source, zone=zone, **fields)
+
+
 def walked(
     samples: Iterable[Plain], zone: str, first: int, cuts: Sequence[int], ranks: Mapping[int, int] | None
 ) -> dict[date, int]:
@@ -463,16 +487,7 @@ def test_any_samples_count_as_a_walk_through_time_says(
     plain: list[Plain], zone: str, cuts: tuple[int, int], prefer: bool, own_zone: bool, chance: random.Random
 ) -> None:
     first = moment(AROUND[zone]) // 1_000_000 - 144 * TICK
-    stored = [
-        sample(
-            datetime.fromtimestamp(first + start * TICK, UTC).isoformat(),
-            datetime.fromtimestamp(first + (start + length) * TICK, UTC).isoformat(),
-            amount,
-            source_id=source,
-            zone=zone,
-        )
-        for source, start, length, amount in plain
-    ]
+    stored = [ticked(first, one, zone) for one in plain]
     opens, ends = ((first + cut * TICK) * 1_000_000 for cut in cuts)
     order = [DeviceKind.WATCH, DeviceKind.PHONE, DeviceKind.RING] if prefer else None
     frame = Frame(zone=None if own_zone else zone, opens=opens, ends=ends, preference=order)
@@ -494,13 +509,7 @@ def test_a_span_is_never_below_its_best_single_source_nor_above_the_sum(
 ) -> None:
     first = moment(AROUND[zone]) // 1_000_000 - 144 * TICK
     frame = Frame(zone=zone)
-    samples = [
-        StoredSample(
-            *(number, source, "steps", (first + start * TICK) * 1_000_000, (first + (start + n) * TICK) * 1_000_000),
-            *(amount, "automatic", zone, "push", 0, None),
-        )
-        for number, (source, start, n, amount) in enumerate(plain)
-    ]
+    samples = [ticked(first, one, zone) for one in plain]
     day = day_at(zone, first * 1_000_000 + DAY)
     days = [total(day, amount, source) for source, amount in totals.items()]
     merged = steps(frame, *samples, *days)
@@ -522,17 +531,14 @@ def test_shares_are_rounded_so_that_they_add_up(shares: list[Fraction]) -> None:
 @settings(max_examples=80, deadline=None)
 @given(plain=plain_samples, cap=st.integers(1, 9999), since=st.integers(0, TICKS), fitbit=st.integers(0, 9999))
 def test_what_is_explained_adds_up_to_what_counts(plain: list[Plain], cap: int, since: int, fitbit: int) -> None:
-    first = moment("2026-05-31T00:00Z")
+    first = moment("2026-05-31T00:00Z") // 1_000_000
+    recordings = cycle([Recording.AUTOMATIC, Recording.MANUAL])
     samples = [
-        StoredSample(
-            *(number, source, "steps", first + start * TICK * 1_000_000, first + (start + n) * TICK * 1_000_000),
-            *(amount, ("automatic", "manual")[number % 2], "UTC", "push", 0, None),
-        )
-        for number, (source, start, n, amount) in enumerate(plain)
+        ticked(first, one, "UTC", recording=recording) for one, recording in zip(plain, recordings, strict=False)
     ]
     frame = Frame(
         *(JUNE_1, JUNE_2, "UTC"),
-        joined=first + since * TICK * 1_000_000,
+        joined=(first + since * TICK) * 1_000_000,
         policy=Policy(daily_cap={"steps": cap}, manual_entries=False),
     )
     parts = reckoned(frame, *samples, total(JUNE_1, fitbit))

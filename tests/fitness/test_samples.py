@@ -209,11 +209,21 @@ class TestBodies:
         assert (data["accepted"], [one["index"] for one in data["rejected"]]) == (2, [1])
         assert score(phone, board) == 12
 
+    def test_lines_may_each_name_what_was_deleted_and_an_empty_one_is_no_sample(
+        self, phone: APIClient, board: Competition
+    ) -> None:
+        send(phone, sample("a"), sample("b", 9, 10), sample("c", 10, 11, 7))
+        body: Any = b'{"deleted": ["a"]}\n{}\n{"deleted": ["b"]}'
+        data = data_of(phone.generic("POST", URL, body, content_type="application/x-ndjson"))
+        assert (data["removed"], [one["index"] for one in data["rejected"]]) == (2, [0])
+        assert score(phone, board) == 7
+
     @pytest.mark.parametrize(
         ("body", "encoding", "status"),
         [
             (b"not packed", "gzip", 400),
             (gzip.compress(b"{}" * 50, mtime=0)[:-9], "gzip", 400),
+            (gzip.compress(b"{}", mtime=0) + gzip.compress(b"{}", mtime=0), "gzip", 400),
             (gzip.compress(b" " * 9_000_000, mtime=0), "gzip", 413),
             (b"{}", "br", 415),
         ],

@@ -34,9 +34,9 @@ NOW = datetime.now(UTC)
 TURNS = 8
 DAY = ("competition_id", "day", "steps", "distance_mm", "energy_cal", "active_seconds")
 RULES = [
-    Policy(merge=MergeRule.PREFERRED),
-    Policy(daily_cap={"steps": 2000}, day_boundary=DayBoundary.UTC),
-    Policy(since_joining=True),
+    Policy(merge=MergeRule.PREFERRED, backfill_days=9),
+    Policy(daily_cap={"steps": 2000}, day_boundary=DayBoundary.UTC, backfill_days=1),
+    Policy(since_joining=True, backfill_days=9),
     Policy(day_boundary=DayBoundary.PARTICIPANT, backfill_days=2),
     Policy(allowed_sources=frozenset({"watch", "fitbit"})),
     Policy(),
@@ -53,12 +53,19 @@ def walk(chance: random.Random, id_: str, version: int) -> SampleReading:
     )
 
 
+def to_rules(stored_policy: dict[str, Any], _: Competition) -> tuple[dict[str, Any], None]:
+    return {"stored_policy": stored_policy}, None
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
     person: User, staff: User, make_competition: Any, join: Any
 ) -> None:
-    boards: list[Competition] = [make_competition(starts=-2, timezone=zone) for zone in ("UTC", "Pacific/Auckland")]
+    boards: list[Competition] = [
+        make_competition(starts=-2, timezone=zone, stored_policy=policy_to_store(RULES[3]))
+        for zone in ("UTC", "Pacific/Auckland")
+    ]
     for board in boards:
         join(board, person)
 
@@ -95,11 +102,11 @@ def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
 
     def change_rules() -> None:
         for policy in RULES:
+            stored_policy = policy_to_store(policy)
             for board in boards:
-                fields = {"stored_policy": policy_to_store(policy)}
                 change_competition(
                     competition_id=board.id,
-                    merge=lambda _, f=fields: (f, None),
+                    merge=partial(to_rules, stored_policy),
                     by=staff,
                     reason="So.",
                     now=datetime.now(UTC),
@@ -111,6 +118,7 @@ def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
     buried = set(Tombstone.objects.values_list("external_id", flat=True))
     known = dict(Sample.objects.filter(superseded_at=None).values_list("external_id", "version"))
     assert known == {id_: version for id_, version in newest.items() if id_ not in buried}
+    boards = list(Competition.objects.filter(id__in=[board.id for board in boards]))
     before = stored()
     with transaction.atomic():
         lock_people([person.id])
