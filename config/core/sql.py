@@ -14,12 +14,14 @@ def columns(rows: Collection[Sequence[Value]], count: int) -> list[str]:
     of syncs has thousands of values.
     """
     listed = zip(*rows, strict=True) if rows else [()] * count
-    return ["{" + ",".join([_quoted(value) for value in column]) + "}" for column in listed]
+    return [_column(values) for values in listed]
 
 
-def _quoted(value: Value) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
+def _column(values: Sequence[Value]) -> str:
+    if any(type(value) is str for value in values):  # what is of our own making has nothing to escape
+        values = [_escaped(value) if type(value) is str else value for value in values]
+    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -73,11 +73,15 @@ class _Looks:
         self._readings = readings
         zones = {sample.zone for sample in readings.samples}
         self._only_zone = zones.pop() if len(zones) == 1 else None
+        self._names = {day.source for day in readings.days} | {sample.channel for sample in readings.samples}
+        self._names |= {source.app.lower() for source in readings.sources.values()}
         self._known: list[tuple[Frame, list[Part]]] = []
 
     def parts(self, frame: Frame) -> list[Part]:
         """Of the frame's days at least; ``frame`` is open, so nothing has arrived too late for it."""
         whole = replace(frame, closes=None, policy=replace(frame.policy, daily_cap={}))
+        if not whole.owner_only & self._names:
+            whole = replace(whole, owner_only=frozenset())
         if whole.zone is None and whole.joined is None:  # a zone would move the day of joining
             whole = replace(whole, zone=self._only_zone)
         if whole.zone is not None:  # with several it is another day for each source, and only those of the frame count

@@ -72,14 +72,8 @@ class Plan:
 
     def days(self) -> set[date]:
         """On which something may count otherwise than before, wherever its person was."""
-        return {day for sample in self.spans() for day in days_of_sample(sample)}
-
-
-def days_of_sample(sample: SampleReading) -> Iterator[date]:
-    first, last = days_touched(microseconds(sample.start_at), microseconds(sample.end_at), None)
-    while first <= last:
-        yield first
-        first += timedelta(days=1)
+        touched = {days_touched(microseconds(s.start_at), microseconds(s.end_at), None) for s in self.spans()}
+        return {first + timedelta(days=ahead) for first, last in touched for ahead in range((last - first).days + 1)}
 
 
 def plan_samples(sent: Sequence[SampleChanges]) -> list[Plan]:
