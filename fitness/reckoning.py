@@ -292,13 +292,24 @@ def _merge(parts: Sequence[Part], frame: Frame) -> None:
         by_day.setdefault(part.day, []).append(part)
     for day, best in largest_days.items():
         finer = by_day.get(day, [])
-        if best.amount > whole(part.share for part in finer):
+        preferred = [part for part in finer if _rank(part, frame) < _rank(best, frame)]
+        if best.amount > whole(part.share for part in finer) and not _cover(preferred, best):
             best.share = best.amount
             for part in finer:
                 part.share = 0
     for part in parts:
         if isinstance(part.share, Fraction) or part.share != part.amount:
             part.reason = Reason.OVERLAPPED
+
+
+def _cover(parts: Iterable[Part], day: Part) -> bool:
+    """Whether they leave nothing of the day to its total."""
+    reached = day.start
+    for part in sorted(parts, key=lambda part: part.start):
+        if part.start > reached:
+            return False
+        reached = max(reached, part.end)
+    return reached >= day.end
 
 
 def _largest_day_totals(parts: Iterable[Part], frame: Frame) -> dict[date, Part]:

@@ -13,7 +13,7 @@ from django.db.models import ProtectedError, Q
 from accounts.models import User
 from competitions import rules
 from competitions.models import Competition, Seat, StatusMove
-from competitions.policy import policy_of
+from competitions.policy import DayBoundary, policy_of
 from competitions.queries import lock_rules
 from competitions.services.places import give_back_taken, release_reserved
 from competitions.services.rulebook import amend_rules, freeze_rules, refuse_new_rules
@@ -68,11 +68,13 @@ def lock_competition(competition_id: UUID) -> Competition:
 def create_competition(
     *, owner: User, fields: Mapping[str, Any], span: rules.Span, published: bool, now: datetime
 ) -> Competition:
-    """``fields``: columns of Competition, already checked. Its status is right at once, whatever its dates."""
+    """``fields``: columns of Competition, already checked. Its status is right at once, whatever its dates. Raises
+    Invalid where its days are divided by other midnights than its own, and it starts or ends within one."""
     competition = Competition(
         owner=owner, join_code=_new_code(), created_at=now, published_at=now if published else None, **fields
     )
     _set_span(competition, span)
+    _refuse_days_of_others(competition)
     competition.status = competition.status_at(now).value
     competition.save(force_insert=True)
     if competition.status in _STARTED:
@@ -82,6 +84,16 @@ def create_competition(
     if competition.status == rules.Status.COMPLETED:  # about the past, and without a grace
         competition_completed.send(Competition, competition=competition, completed_at=now)
     return competition
+
+
+def _refuse_days_of_others(competition: Competition) -> None:
+    """Other people's midnights only divide whole days: the first and the last of a competition that starts or ends
+    within one would be other days for each."""
+    divided_by = competition.policy.day_boundary
+    whole_days = rules.runs_over_whole_days(competition.start_at, competition.end_at, competition.timezone)
+    if divided_by is not DayBoundary.COMPETITION and not whole_days:
+        says = "Only a competition of whole days can go by other midnights than its own; write days as its dates."
+        raise Invalid(details={"rules.day_boundary": [says]})
 
 
 def _new_code() -> str:
@@ -128,6 +140,7 @@ def change_competition(*, competition_id: UUID, merge: Merge, by: User, reason: 
     if span is not None:
         _set_span(competition, span)
     _set_grace(competition)
+    _refuse_days_of_others(competition)
     competition.save()
     if new_policy and started:
         amend_rules(competition=competition, by=by, reason=reason, now=now)

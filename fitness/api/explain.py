@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, caller
-from competitions.models import Competition
 from config.core.api import APIView, success, uuid_of
 from fitness.api.serializers import Sums
 from fitness.explaining import SENTENCES, ExplainedDay, SourceLine
@@ -75,13 +74,12 @@ class ExplainView(APIView):
     def get(self, request: Request, competition_id: str, user_id: str) -> Response:
         """Why somebody has the score that they have: per day, per source, what counted and what did not, and why."""
         viewer = caller(request)
-        competition = access_board(viewer, uuid_of(competition_id))
-        found = access_explanation(viewer, competition, person_named(request, user_id), timezone.now())
-        return success(_answer(competition, found))
+        board = access_board(viewer, uuid_of(competition_id))
+        return success(_answer(access_explanation(viewer, board, person_named(request, user_id), timezone.now())))
 
 
-def _answer(competition: Competition, found: Explanation) -> dict[str, Any]:
-    standing = found.standing
+def _answer(found: Explanation) -> dict[str, Any]:
+    competition, standing = found.competition, found.standing
     return {
         "competition_id": competition.id,
         "user_id": standing.user_id,

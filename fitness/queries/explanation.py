@@ -7,7 +7,7 @@ from uuid import UUID
 
 from accounts.models import User
 from competitions.models import Competition
-from competitions.queries import participation
+from competitions.queries import competition, participation
 from competitions.rules import ScoreSource
 from config.core.errors import Forbidden, NotFound
 from fitness.explaining import ExplainedDay, explained_days
@@ -21,38 +21,41 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Explanation:
-    """The days add up to the standing's synced totals; those, or what was reported, make its points, and those with the
-    corrections its score."""
+    """The days add up to the standing's synced totals; those, or what was reported, make its points by the rules of
+    ``competition`` as they were then, and those with the corrections its score."""
 
+    competition: Competition
     standing: Standing
     days: Sequence[ExplainedDay]
     corrections: Sequence[Correction]
 
 
-def access_explanation(viewer: User, competition: Competition, user_id: UUID, now: datetime) -> Explanation:
+def access_explanation(viewer: User, shown: Competition, user_id: UUID, now: datetime) -> Explanation:
     """For the person themselves, the competition's owner and staff. Raises NotFound for somebody who does not take
     part, Forbidden for everybody else."""
-    owns = viewer.id in (user_id, competition.owner_id)
+    owns = viewer.id in (user_id, shown.owner_id)
     if not owns and not viewer.has_perm("leaderboards.view_standing"):
         raise Forbidden("Only the person themselves, the competition's owner and staff may see this.")
-    return explanation(competition, user_id, now)
+    return explanation(shown.id, user_id, now)
 
 
-def explanation(competition: Competition, user_id: UUID, now: datetime) -> Explanation:
-    """Read again while the standing moves meanwhile, so that what it says belongs together. Raises NotFound."""
+def explanation(competition_id: UUID, user_id: UUID, now: datetime) -> Explanation:
+    """Read again while the rules or the standing move meanwhile, so that what it says belongs together. Raises
+    NotFound."""
     for _ in range(_TRIES):
-        before = _standing(competition.id, user_id)
-        days = [] if competition.score_source == ScoreSource.REPORTED else _days(competition, user_id, now)
-        corrections = list(corrections_of(competition.id, user_id))
-        if _standing(competition.id, user_id).version == before.version:
+        before, rules = _standing(competition_id, user_id), competition(competition_id)
+        days = [] if rules.score_source == ScoreSource.REPORTED else _days(rules, user_id, now)
+        corrections = list(corrections_of(competition_id, user_id))
+        after = _standing(competition_id, user_id).version, competition(competition_id).updated_at
+        if after == (before.version, rules.updated_at):
             break
-    return Explanation(before, days, corrections)
+    return Explanation(rules, before, days, corrections)
 
 
-def _days(competition: Competition, user_id: UUID, now: datetime) -> list[ExplainedDay]:
-    at = competition.closes_at if competition.closes_at <= now else None
-    frame = frames_of([(competition, user_id)], at)[competition.id, user_id]
-    readings = readings_of({user_id: (competition.starts_on, competition.last_on)})[user_id]
+def _days(rules: Competition, user_id: UUID, now: datetime) -> list[ExplainedDay]:
+    at = rules.closes_at if rules.closes_at <= now else None
+    frame = frames_of([(rules, user_id)], at)[rules.id, user_id]
+    readings = readings_of({user_id: (rules.starts_on, rules.last_on)})[user_id]
     return explained_days(frame, reckon(frame, readings))
 
 

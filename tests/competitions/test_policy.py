@@ -229,3 +229,15 @@ def test_everybody_who_sees_a_competition_sees_its_rules(
 ) -> None:
     [listed] = signed_in(other).get(COMPETITIONS).json()["data"]
     assert (listed["rules"], listed["rules_version"]) == (AS_BY_DEFAULT, 0)
+
+
+@pytest.mark.parametrize("boundary", ["utc", "participant"])
+def test_only_whole_days_go_by_other_midnights(me: APIClient, boundary: str) -> None:
+    body = {"name": "Relay", "start_date": "2099-06-01T06:00:00Z", "end_date": "2099-06-08", "timezone": "UTC"}
+    answer = me.post("/api/v1/competitions", body | {"rules": {"day_boundary": boundary}}, format="json")
+    assert (answer.status_code, answer.json()["details"].keys()) == (400, {"rules.day_boundary"})
+    whole = body | {"start_date": "2099-06-01", "rules": {"day_boundary": boundary}}
+    made = me.post("/api/v1/competitions", whole, format="json").json()["data"]
+    url = f"/api/v1/competitions/{made['id']}"
+    assert me.patch(url, {"end_date": "2099-06-08T12:00:00Z"}, format="json").status_code == 400
+    assert me.patch(url, {"end_date": "2099-06-09"}, format="json").status_code == 200

@@ -411,6 +411,14 @@ class TestSeveralSources:
         assert steps(replace(FRAME, preference=[DeviceKind.OTHER, DeviceKind.WATCH]), walk, day) == {JUNE_1: 300}
         assert steps(replace(FRAME, preference=[DeviceKind.WATCH, DeviceKind.OTHER]), walk, day) == {JUNE_1: 500}
 
+    def test_preferred_samples_that_cover_the_day_leave_nothing_to_its_total(self) -> None:
+        preferring = replace(FRAME, preference=[DeviceKind.WATCH])
+        night = sample("2026-06-01T00:00Z", "2026-06-01T08:00Z", 100)
+        rest = sample("2026-06-01T08:00Z", "2026-06-02T00:00Z", 200)
+        assert steps(preferring, night, rest, total(JUNE_1, 9000)) == {JUNE_1: 300}
+        assert steps(preferring, rest, total(JUNE_1, 9000)) == {JUNE_1: 9000}
+        assert steps(FRAME, night, rest, total(JUNE_1, 9000)) == {JUNE_1: 9000}
+
 
 # --- Any readings, against a walk through time ---
 

@@ -133,7 +133,7 @@ def test_whatever_comes_at_once_the_end_is_what_counting_from_scratch_gives(
     )
     assert own == {day: Totals(*amounts) for competition, day, *amounts in before[0] if competition is None}
     for board in boards:
-        found = explanation(board, person.id, datetime.now(UTC))
+        found = explanation(board.id, person.id, datetime.now(UTC))
         assert sum(day.counted.steps for day in found.days) == found.standing.synced_steps
         assert found.standing.adjustment_points == sum(range(1, TURNS + 1))
         assert board_page(board, offset=0, limit=1).entries[0]["score"] == found.standing.score

@@ -194,7 +194,7 @@ def test_any_history_of_syncs_around_the_end_is_verified(
     assert problems(walk) == []
     scores = {row.user_id: row.score for row in final.rows}
     for person in people:
-        days = explanation(walk, person.id, walk.closes_at + frozen_after * SECOND).days
+        days = explanation(walk.id, person.id, walk.closes_at + frozen_after * SECOND).days
         assert sum(day.counted.steps for day in days) == scores[person.id]
 
 
