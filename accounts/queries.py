@@ -28,7 +28,8 @@ def person_called(called: str) -> User:
 
 
 def people_by_id(user_ids: Iterable[UUID]) -> dict[UUID, User]:
-    return User.objects.in_bulk(list(user_ids))
+    """Those of them who exist and were not erased."""
+    return User.objects.filter(erased_at=None).in_bulk(list(user_ids))
 
 
 def access_person(viewer: User, user_id: UUID) -> User:

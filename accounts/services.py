@@ -124,16 +124,17 @@ def revoke_service_keys(*, key_ids: Iterable[UUID], now: datetime) -> int:
 
 
 def lock_people(user_ids: Iterable[UUID]) -> set[UUID]:
-    """Locks these people until the transaction ends, always in the same order, and says who of them exists.
+    """Locks these people until the transaction ends, always in the same order, and says who of them exists and
+    was not erased meanwhile.
 
     Whatever moves a person's totals takes this lock first: two syncs of one person would otherwise each
     add up the day without seeing the other.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(user_ids)]
+            "SELECT id, erased_at FROM accounts_user WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(user_ids)]
         )
-        return {user_id for (user_id,) in cursor.fetchall()}
+        return {user_id for user_id, erased_at in cursor.fetchall() if erased_at is None}
 
 
 def make_placeholder_people(*, origin: str, names: Mapping[str, str], dry_run: bool = False) -> dict[str, UUID]:

@@ -249,9 +249,17 @@ def _reason_by_source(frame: Frame, source: SourceKey, channel: str, *, manual: 
     allowed = frame.policy.allowed_sources
     if allowed and not allowed & {source.app, source.kind}:
         return Reason.SOURCE_NOT_ALLOWED
-    if frame.owner_only and frame.owner_only & {source.app.lower(), channel}:
-        return Reason.OWNER_ONLY
-    return None
+    return Reason.OWNER_ONLY if _is_for_owner_only(frame, source, channel) else None
+
+
+def is_for_owner_only(frame: Frame, part: Part) -> bool:
+    """Whatever else there is to say of it."""
+    channel = part.reading.channel if isinstance(part.reading, StoredSample) else ""
+    return _is_for_owner_only(frame, part.source, channel)
+
+
+def _is_for_owner_only(frame: Frame, source: SourceKey, channel: str) -> bool:
+    return bool(frame.owner_only and frame.owner_only & {source.app.lower(), channel})
 
 
 def _reason_by_hold(holds: Iterable[Hold], reading: StoredSample | StoredDay, type_: str) -> Reason | None:

@@ -140,10 +140,11 @@ def _source(value: Any, errors: dict[str, list[str]]) -> SourceKey | None:
     if not isinstance(value, Mapping):
         errors["source"] = ["Say which app on which device measured it: {app, device, kind}."]
         return None
+    device, kind = value.get("device"), value.get("kind")
     return SourceKey(
         _text(value.get("app"), "source.app", errors),
-        _text(value.get("device") or "", "source.device", errors, blank=True),
-        _one_of(DeviceKind, value.get("kind") or DeviceKind.OTHER, "source.kind", errors),
+        _text("" if device is None else device, "source.device", errors, blank=True),
+        _one_of(DeviceKind, DeviceKind.OTHER if kind in (None, "") else kind, "source.kind", errors),
     )
 
 

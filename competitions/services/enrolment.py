@@ -51,6 +51,7 @@ def join_competition(*, competition: Competition, user_id: UUID, join_code: str 
     Raises NotFound, AlreadyJoined, CompetitionFull, CompetitionOver, CompetitionNotOpen, EntryFeeChanged.
     """
     lock_people([user_id])
+    competition = lock_places(competition.id)  # what was done before counts by the rules as they are now
     refuse_unless_admitted(competition, user_id, join_code, now)
     has_paid = bool(competition.entry_fee_minor) and not fee_due(competition, user_id)
     take_places(competition.id, 1, only_if=Q() if has_paid else FREE)
@@ -143,9 +144,10 @@ def enrol_people(*, competition: Competition, user_ids: Collection[UUID], now: d
     """Enrols many at once, as an operator does for imported people, also after the end while data is still
     accepted. Those who take part already stay as they are. Nobody pays an entry fee this way, so nobody gets one back
     either: what imported people owe is between them and the operator. Says how many are new."""
+    lock_people(user_ids)
+    competition = lock_places(competition.id)
     if competition.status_at(now) in (Status.COMPLETED, Status.DRAFT, Status.CANCELLED):
         raise CompetitionNotOpen("The competition accepts no activity any more, or not yet.")
-    lock_people(user_ids)
     present = set(Participant.objects.filter(competition=competition).values_list("user_id", flat=True))
     missing = [user_id for user_id in user_ids if user_id not in present]
     if not missing:

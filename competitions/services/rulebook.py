@@ -34,7 +34,8 @@ def refuse_new_rules(competition: Competition, policy: Policy, by: User, reason:
     over = (Status.COMPLETED, Status.CANCELLED)
     if competition.status_at(now) in over or competition.status in over:
         raise RulesOver
-    if competition.money_at_stake and not by.has_perm("competitions.change_competition"):
+    paid_out = competition.money_at_stake or competition.funded_minor > 0  # fixed prizes may come out of what arrived
+    if paid_out and not by.has_perm("competitions.change_competition"):
         raise Forbidden("Money is at stake, so after the start only staff may change the rules.")
     if not reason.strip():
         raise Invalid(details={"rules_reason": ["Say why the rules change, for those who take part."]})

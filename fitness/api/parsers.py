@@ -8,8 +8,9 @@ from django.conf import settings
 from rest_framework import exceptions, parsers
 from rest_framework.request import Request
 
-from config.core.errors import TooLarge
+from config.core.errors import Invalid, TooLarge
 from config.core.json import UnreadableJSON, load_json
+from fitness.api.sync import MAX_SAMPLES
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -38,9 +39,10 @@ class LinesParser(SyncParser):
 
     def read(self, body: bytes) -> Any:
         whole: dict[str, Any] = {"samples": []}
-        for line in body.splitlines():
-            if not line.strip():
-                continue
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) > _MOST_LINES:
+            raise Invalid(details={"samples": [f"Send {_MOST_LINES} lines at most at once."]})
+        for line in lines:
             try:
                 said = load_json(line)
             except UnreadableJSON:
@@ -53,6 +55,8 @@ class LinesParser(SyncParser):
 
 
 _BESIDE = {"user_id", "deleted", "complete_from", "complete_to"}
+_MOST_LINES = 2 * MAX_SAMPLES + len(_BESIDE)
+"""A sample, an id that was deleted, or one of the others in each."""
 
 
 def _add(whole: dict[str, Any], said: dict[str, Any]) -> None:
@@ -60,7 +64,8 @@ def _add(whole: dict[str, Any], said: dict[str, Any]) -> None:
     before, also = whole.get("deleted"), said.get("deleted")
     whole |= said
     if isinstance(before, list) and isinstance(also, list):
-        whole["deleted"] = before + also
+        before += also
+        whole["deleted"] = before
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:

@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from competitions.models import Competition
 from competitions.policy import DEFAULT_PREFERENCE, MergeRule, Policy
 from competitions.rules import DeviceKind, runs_over_whole_days
 from config.core.sql import columns
-from fitness.models import Activity, DataSource, SourcePreference
+from fitness.models import Activity, DataSource, Sample, SourcePreference
 from fitness.queries.activity import sum_of, totals_of
 from fitness.queries.flags import holds_among
 from fitness.reckoning import (
@@ -31,6 +31,7 @@ from fitness.reckoning import (
     microseconds,
     reckon,
 )
+from fitness.rules import Channel
 from fitness.samples import LONGEST, SourceKey
 from leaderboards.scoring import Totals
 
@@ -132,10 +133,12 @@ def totals_shown_of(user_id: UUID) -> Totals:
 
 def _has_what_only_they_may_see(user_id: UUID) -> bool:
     names = list(settings.OWNER_ONLY_SOURCES)
+    channels = [channel.value for channel in Channel if channel in names]
     sources = DataSource.objects.filter(user_id=user_id).annotate(name=Lower("app"))
     return (
         Activity.objects.filter(user_id=user_id, source__in=names).exists()
-        or sources.filter(Q(name__in=names) | Q(samples__channel__in=names)).exists()
+        or sources.filter(name__in=names).exists()
+        or (bool(channels) and Sample.objects.filter(user_id=user_id, channel__in=channels).exists())
     )
 
 

@@ -1,7 +1,7 @@
 """Which of their devices somebody trusts more."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from competitions.policy import MergeRule
 from competitions.queries import held_for
 from competitions.rules import DeviceKind, ScoreSource
 from fitness.models import SourcePreference
+from fitness.queries.activity import turns_of
 from fitness.queries.readings import source_preference
 from fitness.services.counting import count_activity
 
@@ -29,5 +30,6 @@ def prefer_sources(*, user_id: UUID, kinds: Sequence[DeviceKind], now: datetime)
         and competition.policy.merge is MergeRule.PREFERRED
         and not competition.policy.preference
     ]
-    SourcePreference.objects.create(user_id=user_id, kinds=list(kinds), since_at=now)
+    turn = turns_of({user_id: (now, [date.min, date.max])})[user_id]  # after a freeze that this waited for
+    SourcePreference.objects.create(user_id=user_id, kinds=list(kinds), since_at=turn.at)
     count_activity(competitions=competitions, user_ids=[user_id], now=now)

@@ -83,12 +83,12 @@ def plan_samples(sent: Sequence[SampleChanges]) -> list[Plan]:
     plans = []
     for changes in sent:
         plan = Plan(changes, buried=set(changes.deleted))
-        theirs = {id_: found for (user_id, id_), found in known.items() if user_id == changes.user_id}
+        theirs, already = known.get(changes.user_id, {}), buried.get(changes.user_id, set())
         _plan_deletions(plan, theirs, inside.get(changes.user_id, {}))
-        dead = plan.buried | {id_ for user_id, id_ in buried if user_id == changes.user_id}
+        dead = plan.buried | already
         for place, sample in enumerate(changes.samples):
             _plan_sample(plan, place, sample, theirs, dead)
-        plan.buried -= {id_ for user_id, id_ in buried if user_id == changes.user_id}
+        plan.buried -= already
         plans.append(plan)
     return plans
 
@@ -155,12 +155,12 @@ def _known(row: int, id_: str, version: int, app: str, device: str, kind: str, t
     return _Known(SampleReading(id_, version, source, type_, start_at, end_at, amount, recording, zone), row)
 
 
-def _stored(ids: Collection[Id]) -> tuple[dict[Id, _Known], set[Id]]:
-    """What stands under these ids, and which of them were deleted."""
+def _stored(ids: Collection[Id]) -> tuple[dict[UUID, dict[str, _Known]], dict[UUID, set[str]]]:
+    """What stands under these ids, and which of them were deleted, of each person."""
+    known: dict[UUID, dict[str, _Known]] = {}
+    buried: dict[UUID, set[str]] = {}
     if not ids:
-        return {}, set()
-    known: dict[Id, _Known] = {}
-    buried: set[Id] = set()
+        return known, buried
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -176,9 +176,9 @@ def _stored(ids: Collection[Id]) -> tuple[dict[Id, _Known], set[Id]]:
         )
         for user_id, id_, dead, *sample in cursor.fetchall():
             if dead:
-                buried.add((user_id, id_))
+                buried.setdefault(user_id, set()).add(id_)
             if sample[0] is not None:
-                known[user_id, id_] = _known(*sample)
+                known.setdefault(user_id, {})[id_] = _known(*sample)
     return known, buried
 
 

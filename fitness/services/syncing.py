@@ -13,6 +13,7 @@ from accounts.services import lock_people
 from competitions.models import Competition, Participant
 from competitions.queries import held_for
 from competitions.rules import ScoreSource
+from config.core.errors import NotFound
 from config.core.sql import columns
 from fitness.models import Activity, CountedDay, DataSource, Sample, SourcePreference, SupersededActivity, Tombstone
 from fitness.plausibility import Change, DayTotal, StoredSample
@@ -64,7 +65,7 @@ def sync_activities(
     *, readings: Sequence[Reading] = (), samples: Sequence[SampleChanges] = (), now: datetime
 ) -> SyncResult:
     """Stores readings and samples of people who exist, and moves their boards. The number of statements does not depend
-    on how many there are."""
+    on how many there are. Raises NotFound for somebody who was erased."""
     return sync_together([Batch(readings, now, samples)])[0]
 
 
@@ -76,7 +77,8 @@ def sync_together(batches: Sequence[Batch]) -> list[SyncResult]:
     if not batches:
         return []
     people = {user_id for batch in batches for user_id in batch.days}
-    lock_people(people)
+    if people - lock_people(people):
+        raise NotFound("There is no such person.")  # they were erased while this waited
     competitions = held_for(people, min(batch.now for batch in batches))
     activity = {user_id: _fed_by_activity(theirs) for user_id, theirs in competitions.items()}
     results: dict[int, SyncResult] = {}

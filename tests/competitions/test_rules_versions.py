@@ -29,6 +29,8 @@ from config.core.json import canonical_json
 from fitness.rules import Reading, Source
 from fitness.services.syncing import sync_activities
 from leaderboards.scoring import Totals
+from prizes.actors import Actor
+from prizes.services.funding import confirm_funding
 from tests.leaderboards.test_mirror import run_together
 
 pytestmark = pytest.mark.django_db
@@ -265,6 +267,22 @@ def test_where_money_is_at_stake_only_staff_change_them_after_the_start(
     assert signed_in(clerk).patch(url(running), LATER).status_code == 403
     clerk.user_permissions.add(Permission.objects.get(codename="change_competition"))
     assert signed_in(clerk).patch(url(running), LATER).status_code == 200
+
+
+def test_money_that_arrived_for_fixed_prizes_is_at_stake_too(
+    me: APIClient, running: Competition, staff: User, signed_in: SignIn
+) -> None:
+    """Without a fee and a promise: `prizes.calculation` pays fixed prizes out of it."""
+    confirm_funding(
+        competition_id=running.id,
+        amount_minor=5000,
+        reference="statement 7",
+        actor=Actor(staff),
+        reason="Sponsor.",
+        now=datetime.now(UTC),
+    )
+    assert me.patch(url(running), LATER).status_code == 403
+    assert signed_in(staff).patch(url(running), LATER).status_code == 200
 
 
 def test_others_change_nothing(running: Competition, other: User, signed_in: SignIn, anonymous: APIClient) -> None:

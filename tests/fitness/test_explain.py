@@ -117,6 +117,23 @@ class TestAnswer:
 
 
 class TestWho:
+    def test_what_a_source_says_to_its_owner_only_nobody_else_reads_here(
+        self, board: Competition, other: User, person: User, staff: User, signed_in: SignIn
+    ) -> None:
+        ben, strava = signed_in(other), {"app": "Strava", "device": "", "kind": "watch"}
+        send(
+            ben,
+            walk("w", YESTERDAY + 8 * HOUR, 1, 1000),
+            walk("s", YESTERDAY + 10 * HOUR, 1, 4000, source=strava),
+            walk("typed", YESTERDAY + 12 * HOUR, 1, 9000, source=strava, recording="manual"),
+        )
+        ben.post("/api/v1/fitness/sync", {"steps": 9500, "source": "strava"}, format="json")
+        for viewer, sources in ((other, {"apple_health", "Strava", "strava"}), (person, {"apple_health"})):
+            data = explained(signed_in(viewer), board, other)
+            assert {line["app"] for day in data["days"] for line in day["sources"]} == sources
+            assert sum(day["steps"] for day in data["days"]) == data["synced"]["steps"] == 1000
+        assert [len(day["sources"]) for day in explained(signed_in(staff), board, other)["days"]] == [1]
+
     def test_the_person_the_owner_and_staff_with_the_permission(
         self, board: Competition, person: User, other: User, make_person: Any, signed_in: SignIn
     ) -> None:

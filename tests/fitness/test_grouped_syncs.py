@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +21,7 @@ from accounts.services import lock_people
 from competitions.models import Competition
 from competitions.rules import DeviceKind
 from competitions.services.enrolment import join_competition
+from config.core.errors import NotFound
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread
 from fitness.models import Activity, CountedDay, Sample, SupersededActivity, Tombstone
@@ -268,7 +269,7 @@ class TestThroughTheGatherer:
 
     @pytest.mark.parametrize(
         ("bad", "error"),
-        [(reading(uuid4()), IntegrityError), (reading(uuid4(), steps=2**70), DataError)],
+        [(reading(uuid4()), NotFound), (reading(uuid4(), steps=2**70), DataError)],
     )
     def test_a_bad_caller_harms_no_neighbour(
         self, people: list[User], board: Competition, now: datetime, bad: Reading, error: type[Exception]

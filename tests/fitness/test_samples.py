@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -218,6 +219,14 @@ class TestBodies:
         assert (data["removed"], [one["index"] for one in data["rejected"]]) == (2, [0])
         assert score(phone, board) == 7
 
+    @pytest.mark.parametrize("line", [b"1", b"x", b'{"deleted":["a"]}'])
+    def test_short_lines_up_to_the_largest_body_are_not_read_one_by_one(self, phone: APIClient, line: bytes) -> None:
+        body: Any = b"\n".join([line] * (8_000_000 // (len(line) + 1)))
+        before = time.process_time()
+        answer = phone.generic("POST", URL, body, content_type="application/x-ndjson")
+        assert (answer.status_code, answer.json()["details"].keys()) == (400, {"samples"})
+        assert time.process_time() - before < 3
+
     @pytest.mark.parametrize(
         ("body", "encoding", "status"),
         [
@@ -330,6 +339,12 @@ class TestWho:
         assert data_of(send(client, sample(), user_id=str(person.id)))["accepted"] == 1
         assert send(client, sample("b")).status_code == 400
         assert send(client, sample("b"), user_id=str(uuid4())).status_code == 400
+
+    @pytest.mark.parametrize(("field", "value"), [("device", 0), ("device", []), ("kind", []), ("kind", False)])
+    def test_what_says_nothing_is_not_what_is_left_out(self, phone: APIClient, field: str, value: Any) -> None:
+        answer = send(phone, sample(source={"app": "a", field: value}))
+        assert (answer.status_code, answer.json()["details"].keys()) == (400, {f"samples[0].source.{field}"})
+        assert send(phone, sample(source={"app": "a", field: None})).status_code == 200
 
     def test_two_people_may_use_the_same_ids(self, phone: APIClient, other: User, signed_in: SignIn) -> None:
         send(phone, sample("a", value=1))

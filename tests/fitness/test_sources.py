@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from fitness.models import SourcePreference
+from fitness.queries.readings import totals_shown_of
 from tests.fitness.test_samples import PHONE, sample, score, send
 
 URL = "/api/v1/fitness/sources"
@@ -77,6 +80,20 @@ def test_what_only_its_owner_may_see_reaches_neither_a_board_nor_the_public_prof
     days = client.get(f"/api/v1/leaderboard/{board.id}/explain/me").json()["data"]["days"]
     left_out = [reason["reason"] for day in days for line in day["sources"] for reason in line["left_out"]]
     assert left_out == ["owner_only", "owner_only"]
+
+
+def test_a_public_profile_reads_nobody_elses_samples(client: APIClient, person: User, settings: Any) -> None:
+    """However many there are: PostgreSQL is asked how it would look them up."""
+    settings.OWNER_ONLY_SOURCES = frozenset({"strava", "google_health"})
+    send(client, sample("a", value=500))
+    with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
+        assert totals_shown_of(person.id).steps == 500
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for query in [query["sql"] for query in asked.captured_queries if "fitness_sample" in query["sql"]]:
+            cursor.execute(f"EXPLAIN {query}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert "Index Cond: (user_id" in plan
+            assert "Seq Scan on fitness_sample" not in plan
 
 
 def test_the_dashboard_shows_days_of_samples_by_their_app(client: APIClient) -> None:

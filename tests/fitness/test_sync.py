@@ -13,11 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
+from accounts.services import erase_person
 from competitions.models import Competition
 from competitions.services.lifecycle import cancel_competition, change_competition
+from config.core.errors import NotFound
 from fitness.api.sync import read_sync
 from fitness.models import Activity
 from fitness.rules import Reading, Source
+from fitness.services.syncing import sync_activities
 from leaderboards.scoring import Totals
 from tests.leaderboards.test_mirror import run_together
 
@@ -259,6 +262,35 @@ def test_joining_counts_what_was_done_inside_the_span_before(
     competition = make_competition()
     join(competition, person)
     assert score(signed_in(person), competition) == 1000
+
+
+def test_whoever_saw_earlier_rules_before_joining_joins_under_those_that_hold(
+    person: User, other: User, signed_in: SignIn, make_competition: Any, join: Any
+) -> None:
+    send(signed_in(person), record())
+    seen = make_competition(owner=other)
+    change_competition(
+        competition_id=seen.id,
+        merge=lambda _: ({"stored_policy": {"daily_cap": {"steps": 100}}}, None),
+        by=other,
+        reason="So.",
+        now=datetime.now(UTC),
+    )
+    join(seen, person)
+    assert score(signed_in(person), seen) == 100
+
+
+def test_of_who_was_erased_nothing_is_stored_any_more(
+    person: User, other: User, with_key: Any, signed_in: SignIn
+) -> None:
+    reading = Reading(other.id, Source.FITBIT, datetime.now(UTC).date(), Totals(steps=5))
+    erase_person(user_id=other.id, now=datetime.now(UTC))
+    answer = send(with_key(Scope.ACTIVITY_WRITE), {"records": [record(user_id=str(p.id)) for p in (other, person)]})
+    data = answer.json()["data"]
+    assert (data["accepted"], [one["index"] for one in data["rejected"]]) == (1, [0])
+    with pytest.raises(NotFound):  # whoever named them before that and then waited
+        sync_activities(readings=[reading], now=datetime.now(UTC))
+    assert not Activity.objects.filter(user=other).exists()
 
 
 def test_other_days_are_counted_when_the_dates_change_before_the_start(

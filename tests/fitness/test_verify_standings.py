@@ -30,6 +30,7 @@ from fitness.models import Activity, SupersededActivity
 from fitness.queries.explanation import explanation
 from fitness.rules import Channel, Reading, Recording, SampleType, Source
 from fitness.samples import SampleReading, SourceKey
+from fitness.services.preferences import prefer_sources
 from fitness.services.samples import SampleChanges
 from fitness.services.syncing import sync_activities
 from fitness.verification import check_standings
@@ -348,6 +349,17 @@ def test_a_digest_or_a_number_that_is_not_right_is_found(make_walk: MakeWalk, pe
     assert "number 1 is missing" in problems(walk)
     with pytest.raises(CommandError):
         call_command("verify_standings", stdout=StringIO())
+
+
+def test_a_preference_that_waited_for_the_freeze_comes_after_it(make_walk: MakeWalk, person: User) -> None:
+    walk = make_walk(person, stored_policy={"merge": "preferred"})
+    for kind, amount in ((DeviceKind.WATCH, 500), (DeviceKind.PHONE, 700)):
+        source, span = SourceKey("a", "", kind), (walk.start_at, walk.start_at + timedelta(hours=1))
+        one = SampleReading(kind, 0, source, SampleType.STEPS, *span, amount, Recording.AUTOMATIC, "UTC")
+        sync_activities(samples=[SampleChanges(person.id, Channel.PUSH, [one])], now=walk.end_at)
+    settle_competition(competition_id=walk.id, now=walk.closes_at)
+    prefer_sources(user_id=person.id, kinds=[DeviceKind.PHONE], now=walk.closes_at - SECOND)
+    assert problems(walk) == []
 
 
 def test_erased_people_are_reported_and_fail_nothing(
