@@ -3,6 +3,7 @@
 import io
 import time
 import zipfile
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from fitness.importers import archives, markup
 from fitness.importers.formats import format_of
 from fitness.importers.items import Item, WrongFile
+from fitness.plausibility import StoredSample, sample_hits
+from fitness.samples import read_sample
 
 DOCTYPE = """<!DOCTYPE HealthData [
 <!-- HealthKit Export Version: 12 -->
@@ -123,6 +126,19 @@ def test_what_was_typed_in_is_manual_and_knows_its_zone() -> None:
     inside = '<MetadataEntry key="HKWasUserEntered" value="1"/><MetadataEntry key="HKTimeZone" value="Asia/Tokyo"/>'
     (sample,) = samples(export(record(inside)))
     assert (sample["recording"], sample["zone"]) == ("manual", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("vehicle", ["Cycling", "Wheelchair"])
+def test_downhill_on_wheels_is_no_sprint(vehicle: str) -> None:
+    """18 m/s, 65 km/h, for a minute."""
+    wheels = {"type": f"HKQuantityTypeIdentifierDistance{vehicle}", "unit": "km", "value": "1.08"}
+    span = {"startDate": "2024-03-01 08:00:00 +0100", "endDate": "2024-03-01 08:01:00 +0100"}
+    ((_, _, ride, _, _),) = read(export(record(**wheels, **span)))
+    assert ride is not None
+    assert ride["recording"] == "active"
+    reading = read_sample(ride, zone="UTC", now=datetime(2024, 3, 2, tzinfo=UTC))
+    stored = StoredSample(1, 1, reading.type, reading.start_at, reading.end_at, reading.amount, reading.recording)
+    assert sample_hits([stored], datetime(2024, 3, 2, tzinfo=UTC)) == []
 
 
 def test_a_zone_that_nobody_knows_gives_way_to_the_offset() -> None:
