@@ -321,8 +321,8 @@ def amounts_in(totals: Totals) -> tuple[int, int, int, int]:
     return totals.steps, totals.distance_mm, totals.energy_cal, totals.active_seconds
 
 
-def days_worth_asking(samples: Iterable[StoredSample]) -> list[DayAmount]:
-    """Sources' days of which so much came now that their sums may be remarkable; ``amount`` is what came now."""
+def days_of(samples: Iterable[StoredSample]) -> list[DayAmount]:
+    """Of each source; ``amount`` is what came now."""
     sums: dict[tuple[int, SampleType, int], int] = {}
     for sample in samples:
         key = sample.source_id, sample.type, int(sample.start_at.timestamp()) // 86_400
@@ -330,8 +330,20 @@ def days_worth_asking(samples: Iterable[StoredSample]) -> list[DayAmount]:
     return [
         DayAmount(_EPOCH + timedelta(days=number), SampleType(type_), amount, source_id=source_id)
         for (source_id, type_, number), amount in sums.items()
-        if amount * PORTION >= MEASURES[type_].outlier_floor
     ]
+
+
+def is_worth_asking(came: DayAmount) -> bool:
+    """Whether so much came now of a source's day that its sum may be remarkable."""
+    return came.amount * PORTION >= MEASURES[came.type].outlier_floor
+
+
+def counted_of(came: DayAmount, counted: Mapping[date, Totals]) -> DayAmount:
+    """The same with what counts by now, from all sources, of the metric: ``counted`` are the person's own days, whose
+    midnight may be any zone's, so it is the largest that the day may reach into."""
+    place = list(MEASURES).index(came.type)
+    days = (came.day + timedelta(days=ahead) for ahead in (-1, 0, 1))
+    return came._replace(amount=max((amounts_in(counted[day])[place] for day in days if day in counted), default=0))
 
 
 _EPOCH = date(1970, 1, 1)
@@ -345,6 +357,16 @@ def is_remarkable(amount: DayAmount) -> bool:
 def day_hits(amounts: Iterable[DayAmount]) -> list[Hit]:
     """More than a day can believably hold; of active minutes, more than a day has."""
     return [_maximum_hit(amount) for amount in amounts if amount.amount > MEASURES[amount.type].day_maximum]
+
+
+def together_hit(counts: DayAmount) -> Hit | None:
+    """``counts``: as `counted_of` says. What no source alone can have seen, several that take turns cannot either."""
+    measure = MEASURES[counts.type]
+    if counts.amount <= measure.day_maximum or counts.type == SampleType.ACTIVE_MINUTES:
+        return None
+    seen, limit = counts.amount / measure.base, measure.day_maximum / measure.base
+    text = f"{seen:,.0f} {measure.unit} in one day from all sources; hardly anybody gets beyond {limit:,.0f}."
+    return _hit_of_day(Check.DAILY_MAXIMUM, text, seen, limit, counts)
 
 
 def _maximum_hit(amount: DayAmount) -> Hit:

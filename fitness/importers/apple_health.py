@@ -22,6 +22,7 @@ from fitness.importers.items import DamagedFile, Item, content_id
 from fitness.importers.markup import Scan
 
 APP = "apple_health"
+ON_WHEELS = frozenset({"HKQuantityTypeIdentifierDistanceCycling", "HKQuantityTypeIdentifierDistanceWheelchair"})
 TYPES = {
     "HKQuantityTypeIdentifierStepCount": "steps",
     "HKQuantityTypeIdentifierDistanceWalkingRunning": "distance",
@@ -101,9 +102,16 @@ def _sample(attributes: dict[str, str], metadata: dict[str, str]) -> dict[str, A
         "value": value,
         "unit": _UNITS.get(unit, unit),
         "source": {"app": APP, "device": device, "kind": kind},
-        "recording": "manual" if metadata.get("HKWasUserEntered") == "1" else "automatic",
+        "recording": _recording(kind_of_record, metadata),
         "zone": zone if zone and is_zone(zone) else f"{attributes['startDate'][20:23]}:{attributes['startDate'][23:]}",
     }
+
+
+def _recording(kind_of_record: str, metadata: dict[str, str]) -> str:
+    """As if on foot, a hill would be beyond belief in what has wheels."""
+    if metadata.get("HKWasUserEntered") == "1":
+        return "manual"
+    return "active" if kind_of_record in ON_WHEELS else "automatic"
 
 
 def _moment(text: str) -> datetime:

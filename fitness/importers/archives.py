@@ -17,6 +17,8 @@ from fitness.importers.items import CHUNK, DamagedFile, WrongFile
 
 MAX_CONTENTS_BYTES = 4 * 1024 * 1024
 """Of the table of contents, some 40,000 members."""
+HEAD = 4096
+"""Bytes by which a member is recognised: whoever uploads an archive waits for that."""
 MAX_RATIO = 200
 """Inflated bytes for each of the archive. A tracker's XML comes to about thirty; deflate could reach 1,032."""
 MAX_INFLATED_BYTES = 16 * 1024**3
@@ -68,11 +70,11 @@ class Archive:
         with opened:
             yield cast("IO[bytes]", _Inflated(self, opened))
 
-    def head(self, info: ZipInfo, size: int) -> bytes:
-        """The first bytes of a member; none of one that cannot be read."""
+    def head(self, info: ZipInfo) -> bytes:
+        """The first ``HEAD`` bytes of a member; none of one that cannot be read."""
         try:
             with self.member(info) as file:
-                return file.read(size)
+                return file.read(HEAD)
         except DamagedFile:
             return b""
 

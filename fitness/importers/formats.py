@@ -33,7 +33,7 @@ def _read_apple_health(file: IO[bytes]) -> Iterator[Item]:
         return
     archive = Archive(file)
     for info in archive.members():
-        if root_of(archive.head(info, CHUNK)) == "HealthData":
+        if root_of(archive.head(info)) == "HealthData":
             with archive.member(info) as member:
                 yield from apple_health.read_samples(member)
             return
@@ -78,7 +78,7 @@ def _name_of(file: IO[bytes]) -> str | None:
 
 
 def _archive_name(archive: Archive) -> str | None:
-    if any(root_of(archive.head(info, CHUNK)) == "HealthData" for info in archive.members()):
+    if any(root_of(archive.head(info)) == "HealthData" for info in archive.members()):
         return "apple-health"
     return "google-takeout" if takeout.has_parts(archive) else None
 

@@ -22,7 +22,6 @@ from zipfile import ZipInfo
 from fitness.importers.archives import Archive
 from fitness.importers.items import CHUNK, DamagedFile, Item, content_id, text_lines
 
-HEAD = 4096
 MAX_OBJECT = 64 * 1024
 """Characters of one point in a list of JSON."""
 
@@ -89,7 +88,7 @@ def _read(archive: Archive, part: _Part) -> Iterator[Item]:
 
 
 def _part(archive: Archive, info: ZipInfo) -> _Part | None:
-    head = archive.head(info, HEAD)
+    head = archive.head(info)
     if found := _FIT_HEAD.match(head):
         merged = _FIT_MERGED.fullmatch(found[1].decode("utf-8", "replace"))
         if merged and merged[1] in FIT_TYPES:

@@ -25,6 +25,8 @@ MAX_BYTES = 32 * 1024 * 1024
 MAX_LAPS = 10_000
 MAX_POINTS = 100_000
 """Of a GPX file, which its library holds as a tree: some 130 MiB."""
+MAX_ELEMENTS = 10 * MAX_POINTS
+"""Of the same, whatever they are called: a point of a watch has eight."""
 STRETCH = timedelta(minutes=10)
 PAUSE = timedelta(minutes=5)
 """A gap so long between two points is none of the workout."""
@@ -74,7 +76,7 @@ def read_fit(file: IO[bytes]) -> Iterator[Item]:
     """A file of Garmin's Flexible and Interoperable Data Transfer. Its sessions count where it has no laps."""
     import fitdecode
 
-    found: dict[str, list[Any]] = {"lap": [], "session": [], "file_id": [], "activity": []}
+    found: dict[str, list[_Fields]] = {"lap": [], "session": [], "file_id": [], "activity": []}
     damage = ""
     try:
         with fitdecode.FitReader(
@@ -84,7 +86,7 @@ def read_fit(file: IO[bytes]) -> Iterator[Item]:
         ) as frames:
             for frame in frames:
                 if frame.frame_type == fitdecode.FIT_FRAME_DATA and len(found.get(frame.name, _FULL)) < MAX_LAPS:
-                    found[frame.name].append(frame)
+                    found[frame.name].append({name: frame.get_value(name, fallback=None) for name in _FIT_FIELDS})
     except WrongFile:
         raise
     except Exception as error:  # whatever bytes may do to a decoder that trusts them
@@ -95,48 +97,50 @@ def read_fit(file: IO[bytes]) -> Iterator[Item]:
         yield Item("lap", laps, problem=damage or "This is no workout: there is neither a lap nor a session in it.")
 
 
-_FULL = [None] * MAX_LAPS
+_Fields = dict[str, Any]
+_FIT_FIELDS = (
+    *("start_time", "total_elapsed_time", "total_timer_time", "total_distance", "total_calories", "total_strides"),
+    *("manufacturer", "garmin_product", "product_name", "product", "local_timestamp", "timestamp"),
+)
+"""What is kept of a message: all of it may be thirty thousand bytes of objects."""
+_FULL: list[_Fields] = [{}] * MAX_LAPS
 
 
-def _fit_laps(found: dict[str, list[Any]]) -> Iterator[Item]:
-    maker = found["file_id"][0] if found["file_id"] else None
-    app = str(_value(maker, "manufacturer") or "fit")
-    device = str(_value(maker, "garmin_product") or _value(maker, "product_name") or _value(maker, "product") or "")
+def _fit_laps(found: dict[str, list[_Fields]]) -> Iterator[Item]:
+    maker = found["file_id"][0] if found["file_id"] else {}
+    app = str(maker.get("manufacturer") or "fit")
+    device = str(maker.get("garmin_product") or maker.get("product_name") or maker.get("product") or "")
     zone = _fit_zone(found["activity"][0]) if found["activity"] else ""
     counted = "lap" if found["lap"] else "session"
-    for number, frame in enumerate(found[counted], 1):
+    for number, fields in enumerate(found[counted], 1):
         try:
-            samples = list(_fit_lap(frame).samples(app, device, "other", zone))
+            samples = list(_fit_lap(fields).samples(app, device, "other", zone))
         except (TypeError, ValueError, ArithmeticError):
             yield Item(counted, number, problem="its start or length is missing or unreadable")
         else:
             yield from (Item(counted, number, sample) for sample in samples)
 
 
-def _fit_lap(frame: Any) -> Lap:
-    start, strides = _value(frame, "start_time"), _value(frame, "total_strides")
+def _fit_lap(fields: _Fields) -> Lap:
+    start, strides = fields["start_time"], fields["total_strides"]
     return Lap(
         start=start,
-        end=start + timedelta(seconds=_value(frame, "total_elapsed_time")),
-        active_s=_value(frame, "total_timer_time"),
-        distance_m=_value(frame, "total_distance"),
-        calories=_value(frame, "total_calories"),
+        end=start + timedelta(seconds=fields["total_elapsed_time"]),
+        active_s=fields["total_timer_time"],
+        distance_m=fields["total_distance"],
+        calories=fields["total_calories"],
         steps=2 * strides if strides else None,
     )
 
 
-def _fit_zone(activity: Any) -> str:
+def _fit_zone(activity: _Fields) -> str:
     """The offset at which the watch's own clock stood, such as ``+13:00``; empty where it does not say."""
-    local, moment = _value(activity, "local_timestamp"), _value(activity, "timestamp")
+    local, moment = activity["local_timestamp"], activity["timestamp"]
     if not isinstance(local, datetime) or not isinstance(moment, datetime):
         return ""
     quarters = round((local.replace(tzinfo=UTC) - moment) / _GAPS)
     sign, minutes = "-" if quarters < 0 else "+", abs(quarters) * 15
     return f"{sign}{minutes // 60:02}:{minutes % 60:02}" if minutes <= 14 * 60 else ""
-
-
-def _value(frame: Any, name: str) -> Any:
-    return frame.get_value(name, fallback=None) if frame is not None else None
 
 
 # --- GPX ----------------------------------------------------------------------------------------------------------
@@ -147,13 +151,16 @@ def read_gpx(file: IO[bytes]) -> Iterator[Item]:
     import gpxpy
 
     document = _whole(file)
-    points = 0
+    points = elements = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal points
-        points += name.rpartition(":")[2] == "trkpt"
+        nonlocal points, elements
+        points += name.rpartition(":")[2] in _GPX_POINTS
+        elements += 1
         if points > MAX_POINTS:
             raise WrongFile(f"A track may have {MAX_POINTS} points at most.")
+        if elements > MAX_ELEMENTS:
+            raise WrongFile(f"A track may have {MAX_ELEMENTS} elements at most.")
 
     scan = Scan(start, lambda name: None)
     try:
@@ -175,9 +182,13 @@ def read_gpx(file: IO[bytes]) -> Iterator[Item]:
         yield Item("point", points, problem="There is no track with times in it.")
 
 
+_GPX_POINTS = frozenset({"trkpt", "rtept", "wpt", "trkseg", "trk", "rte"})
+"""Elements of which the library makes an object each."""
+
+
 def _stretches(segment: "GPXTrackSegment") -> Iterator[Lap]:
     """The segment cut at pauses, and after ten minutes."""
-    points = [point for point in segment.points if point.time is not None]
+    points = [point for point in segment.points if point.time is not None and _is_on_earth(point)]
     begun: datetime | None = None
     end, distance = datetime.min.replace(tzinfo=UTC), 0.0
     for before, point in pairwise(points):
@@ -199,6 +210,11 @@ _ZERO = timedelta(0)
 def _time_of(point: "GPXTrackPoint") -> datetime:
     assert point.time is not None
     return point.time if point.time.tzinfo else point.time.replace(tzinfo=UTC)
+
+
+def _is_on_earth(point: "GPXTrackPoint") -> bool:
+    """Not so for what is no number, or infinite: nothing can be worked out from there."""
+    return abs(point.latitude) <= 90 and abs(point.longitude) <= 180
 
 
 # --- TCX ----------------------------------------------------------------------------------------------------------
@@ -223,12 +239,12 @@ def read_tcx(file: IO[bytes]) -> Iterator[Item]:
         path.append(name.rpartition(":")[2])
         if path[-1] == "Lap":
             lap.clear()
-            lap["start"] = attributes.get("StartTime", "")
+            lap["start"] = attributes.get("StartTime", "")[:_LONGEST_VALUE]
 
     def text(content: str) -> None:
         wanted = _TCX_VALUES.get((path[-2], path[-1])) if len(path) > 1 else None
         if wanted and len(lap.get(wanted, "")) < _LONGEST_VALUE:
-            lap[wanted] = lap.get(wanted, "") + content
+            lap[wanted] = (lap.get(wanted, "") + content)[:_LONGEST_VALUE]
 
     def end(name: str) -> None:
         if path.pop() == "Lap":

@@ -42,10 +42,10 @@ def count_days(
     changed: Mapping[UUID, Collection[date]],
     competitions: Mapping[UUID, Sequence[Competition]],
     arrived_at: Mapping[UUID, datetime],
-) -> None:
+) -> dict[UUID, dict[date, Totals]]:
     """Counts these days of these people anew, for themselves and in their competitions as far as they fall into them,
-    and has it scored. Inside a transaction, with the people locked and the rules held. The number of statements does
-    not depend on how many they are."""
+    and has it scored. Says what counts of their own days, whatever competitions make of them. Inside a transaction,
+    with the people locked and the rules held. The number of statements does not depend on how many they are."""
     readings = readings_on(changed)
     pairs = [(competition, user_id) for user_id in changed for competition in competitions.get(user_id, ())]
     frames = frames_of(pairs)
@@ -64,6 +64,11 @@ def count_days(
     touched = {(row[0], row[1]) for row in [*rows, *cells]}
     totals = totals_counted([(c.id, user_id) for c, user_id in pairs if (c.id, user_id) in touched])
     record_synced_totals(totals=totals, now=max(arrived_at.values()), arrived_at=arrived_at)
+    own: dict[UUID, dict[date, Totals]] = {}
+    for competition_id, user_id, day, counts in rows:
+        if competition_id is None:
+            own.setdefault(user_id, {})[day] = counts
+    return own
 
 
 class _Looks:

@@ -9,6 +9,10 @@ before it counts days::
 than they were (`StoredSample`, a NamedTuple), and the days of daily records that changed (`DayTotal`), with what stands
 now. ``competitions``: of each person by id, those in which activity counts, as `held_for` gives them.
 
+and once more when the days that came are counted, as what came says little of a day that comes in many pieces::
+
+    flagged |= open_flags_of_days(changes=changes, competitions=competitions, counted=counted, now=now)
+
 The answer is the people of whom something was flagged now. For them more may have changed than the days that came: all
 their days in these competitions are to be counted again. What is set aside, `queries.flags.holds_among` says, to be
 asked after this.
@@ -34,18 +38,22 @@ from fitness.plausibility import (
     StoredSample,
     amounts_of_days,
     bears_witness,
+    counted_of,
     day_hits,
-    days_worth_asking,
+    days_of,
     is_remarkable,
+    is_worth_asking,
     manual_day_hits,
     manual_hits,
     merged,
     outlier_hit,
     sample_hits,
     shared_hits,
+    together_hit,
 )
 from fitness.queries.flags import alike, histories_before, sent_before, shared_before, sums_of, typed_in
 from fitness.rules import Recording
+from leaderboards.scoring import Totals
 
 Key = tuple[UUID, UUID, str, date]
 """What there is one flag for: a competition, a person, a check and a day."""
@@ -78,11 +86,7 @@ def open_flags(
 ) -> set[UUID]:
     """As above. The number of statements does not depend on how many people and samples there are, and where nothing
     is out of the ordinary there is none."""
-    involved = {c.id: c for change in changes for c in competitions.get(change.user_id, ())}
-    policies = {competition_id: competition.policy for competition_id, competition in involved.items()}
-    suspects = [
-        _suspect(change, theirs, policies) for change in changes if (theirs := competitions.get(change.user_id))
-    ]
+    suspects, policies = _suspects(changes, competitions)
     found = [
         (suspect.user_id, hit)
         for suspect in suspects
@@ -91,10 +95,27 @@ def open_flags(
     found += _found_in_days(suspects)
     found += _found_shared(suspects)
     found += _found_typed_in(suspects, now)
-    if not found:
-        return set()
-    evidence = _by_flag(found, competitions, policies)
-    return _write_down(evidence, involved, now) if evidence else set()
+    return _opened(found, competitions, policies, now)
+
+
+def open_flags_of_days(
+    *,
+    changes: Sequence[Change],
+    competitions: Mapping[UUID, Sequence[Competition]],
+    counted: Mapping[UUID, Mapping[date, Totals]],
+    now: datetime,
+) -> set[UUID]:
+    """The same for days of samples that have grown beyond the ordinary piece by piece. ``counted``: what counts of each
+    person's own days."""
+    suspects, policies = _suspects(changes, competitions)
+    came = [(s.user_id, amount) for s in _asking(suspects) for amount in days_of(s.samples)]
+    grown = [
+        (u, amount, counts) for u, amount in came if is_remarkable(counts := counted_of(amount, counted.get(u, {})))
+    ]
+    portions = [(user_id, amount) for user_id, amount, _ in grown if not is_worth_asking(amount)]
+    found = _found_in_sums(suspects, sums_of(portions)) if portions else []
+    found += [(user_id, hit) for user_id, _, counts in grown if (hit := together_hit(counts))]
+    return _opened(found, competitions, policies, now)
 
 
 def check_newcomers(*, competition: Competition, user_ids: Sequence[UUID], now: datetime) -> None:
@@ -106,6 +127,17 @@ def check_newcomers(*, competition: Competition, user_ids: Sequence[UUID], now: 
         some = user_ids[first : first + _AT_ONCE]
         changes = sent_before(competition, some)
         open_flags(changes=changes, competitions={user_id: [competition] for user_id in some}, now=now)
+
+
+def _suspects(
+    changes: Sequence[Change], competitions: Mapping[UUID, Sequence[Competition]]
+) -> tuple[list[_Suspect], dict[UUID, Policy]]:
+    """And the policies of the competitions that any of them is in."""
+    involved = {c.id: c for change in changes for c in competitions.get(change.user_id, ())}
+    policies = {competition_id: competition.policy for competition_id, competition in involved.items()}
+    return [
+        _suspect(change, theirs, policies) for change in changes if (theirs := competitions.get(change.user_id))
+    ], policies
 
 
 def _suspect(change: Change, competitions: Sequence[Competition], policies: Mapping[UUID, Policy]) -> _Suspect:
@@ -122,15 +154,22 @@ def _suspect(change: Change, competitions: Sequence[Competition], policies: Mapp
     )
 
 
-def _found_in_days(suspects: Iterable[_Suspect]) -> list[tuple[UUID, Hit]]:
+def _found_in_days(suspects: Sequence[_Suspect]) -> list[tuple[UUID, Hit]]:
     """The sums of sources' days are asked for only where much came at once, and a history only where the day is
     beyond what is remarkable in anybody."""
-    asking = [s for s in suspects if s.checks & {Check.DAILY_MAXIMUM, Check.ACTIVE_MINUTES, Check.OUTLIER}]
-    portions = [(s.user_id, amount) for s in asking for amount in days_worth_asking(s.samples)]
+    asking = _asking(suspects)
+    portions = [(s.user_id, came) for s in asking for came in days_of(s.samples) if is_worth_asking(came)]
     amounts = [(s.user_id, amount) for s in asking for amount in amounts_of_days(s.days)]
-    amounts += sums_of(portions) if portions else []
+    return _found_in_sums(suspects, amounts + (sums_of(portions) if portions else []))
+
+
+def _asking(suspects: Iterable[_Suspect]) -> list[_Suspect]:
+    return [s for s in suspects if s.checks & {Check.DAILY_MAXIMUM, Check.ACTIVE_MINUTES, Check.OUTLIER}]
+
+
+def _found_in_sums(suspects: Iterable[_Suspect], amounts: Sequence[tuple[UUID, DayAmount]]) -> list[tuple[UUID, Hit]]:
     found = [(user_id, hit) for user_id, amount in amounts for hit in day_hits([amount])]
-    comparing = {s.user_id for s in asking if Check.OUTLIER in s.checks}
+    comparing = {s.user_id for s in suspects if Check.OUTLIER in s.checks}
     return found + _outliers([(u, amount) for u, amount in amounts if u in comparing and is_remarkable(amount)])
 
 
@@ -159,6 +198,18 @@ def _found_typed_in(suspects: Iterable[_Suspect], now: datetime) -> list[tuple[U
     ]
     entries = typed_in(typing, now) if typing else {}
     return [(user_id, hit) for user_id, theirs in entries.items() for hit in manual_hits(theirs)]
+
+
+def _opened(
+    found: Sequence[tuple[UUID, Hit]],
+    competitions: Mapping[UUID, Sequence[Competition]],
+    policies: Mapping[UUID, Policy],
+    now: datetime,
+) -> set[UUID]:
+    """Of whom something that was found is new."""
+    evidence = _by_flag(found, competitions, policies)
+    involved = {competition.id: competition for user_id, _ in found for competition in competitions[user_id]}
+    return _write_down(evidence, involved, now) if evidence else set()
 
 
 def _by_flag(

@@ -22,7 +22,7 @@ from fitness.reckoning import days_touched, microseconds
 from fitness.rules import Reading, Source
 from fitness.samples import SampleReading
 from fitness.services.counting import count_activity, count_days
-from fitness.services.flags import open_flags
+from fitness.services.flags import open_flags, open_flags_of_days
 from fitness.services.samples import Plan, Refused, SampleChanges, plan_samples, write_samples
 from fitness.signals import activity_stored
 from leaderboards.scoring import Totals
@@ -139,8 +139,10 @@ def _store(batches: Sequence[Batch], competitions: Mapping[UUID, Sequence[Compet
     if changed:
         at = {user_id: turns[user_id].at for user_id in changed}
         open_to_all = {user_id: [c for c in competitions[user_id] if c.closes_at > at[user_id]] for user_id in changed}
-        flagged = open_flags(changes=_changes(new_totals, samples), competitions=open_to_all, now=max(at.values()))
-        count_days(changed=changed, competitions=open_to_all, arrived_at=at)
+        changes, now = _changes(new_totals, samples), max(at.values())
+        flagged = open_flags(changes=changes, competitions=open_to_all, now=now)
+        counted = count_days(changed=changed, competitions=open_to_all, arrived_at=at)
+        flagged |= open_flags_of_days(changes=changes, competitions=open_to_all, counted=counted, now=now)
         for user_id in flagged & changed.keys():
             count_activity(competitions=open_to_all[user_id], user_ids=[user_id], now=at[user_id])
         activity_stored.send(Activity, user_ids=changed.keys())

@@ -1,7 +1,9 @@
 """Apple Health's export.xml and its zip."""
 
 import io
+import time
 import zipfile
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from fitness.importers import archives, markup
 from fitness.importers.formats import format_of
 from fitness.importers.items import Item, WrongFile
+from fitness.plausibility import StoredSample, sample_hits
+from fitness.samples import read_sample
 
 DOCTYPE = """<!DOCTYPE HealthData [
 <!-- HealthKit Export Version: 12 -->
@@ -122,6 +126,19 @@ def test_what_was_typed_in_is_manual_and_knows_its_zone() -> None:
     inside = '<MetadataEntry key="HKWasUserEntered" value="1"/><MetadataEntry key="HKTimeZone" value="Asia/Tokyo"/>'
     (sample,) = samples(export(record(inside)))
     assert (sample["recording"], sample["zone"]) == ("manual", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("vehicle", ["Cycling", "Wheelchair"])
+def test_downhill_on_wheels_is_no_sprint(vehicle: str) -> None:
+    """18 m/s, 65 km/h, for a minute."""
+    wheels = {"type": f"HKQuantityTypeIdentifierDistance{vehicle}", "unit": "km", "value": "1.08"}
+    span = {"startDate": "2024-03-01 08:00:00 +0100", "endDate": "2024-03-01 08:01:00 +0100"}
+    ((_, _, ride, _, _),) = read(export(record(**wheels, **span)))
+    assert ride is not None
+    assert ride["recording"] == "active"
+    reading = read_sample(ride, zone="UTC", now=datetime(2024, 3, 2, tzinfo=UTC))
+    stored = StoredSample(1, 1, reading.type, reading.start_at, reading.end_at, reading.amount, reading.recording)
+    assert sample_hits([stored], datetime(2024, 3, 2, tzinfo=UTC)) == []
 
 
 def test_a_zone_that_nobody_knows_gives_way_to_the_offset() -> None:
@@ -302,9 +319,9 @@ def test_members_that_share_their_bytes_are_one_bomb(monkeypatch: pytest.MonkeyP
     overlapping = archives.Archive(io.BytesIO(zipped(a=b"x" * 100)))
     (info,) = overlapping.members()
     fits = archives.MAX_RATIO * len(zipped(a=b"x" * 100)) // 100
-    assert [len(overlapping.head(info, 100)) for _ in range(fits)] == [100] * fits
+    assert [len(overlapping.head(info)) for _ in range(fits)] == [100] * fits
     with pytest.raises(WrongFile, match="inflates to more than"):
-        overlapping.head(info, 100)
+        overlapping.head(info)
 
 
 def test_a_table_of_contents_without_end_is_refused() -> None:
@@ -350,3 +367,27 @@ def test_methods_that_may_ask_for_any_memory_are_not_read(method: int) -> None:
 def test_what_is_something_else_is_refused(content: bytes) -> None:
     with pytest.raises(WrongFile):
         format_of(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("beginning", [b"<!--", b"<?", b"<!---->", b"<?a?>", b"<", b" "])
+def test_what_a_file_is_is_seen_at_once_whatever_it_begins_with(beginning: bytes) -> None:
+    """Whoever uploads it waits for that, and their process with them."""
+    began = time.thread_time()
+    assert markup.root_of(beginning * (64 * 1024 // len(beginning))) == ""
+    assert time.thread_time() - began < 0.5
+
+
+def test_what_stands_before_the_root_does_not_hide_it() -> None:
+    before = b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- <gpx> -->\n<?a <b> ?>'
+    assert markup.root_of(before + b"<HealthData>") == "HealthData"
+    assert markup.root_of(before + b"<!DOCTYPE HealthData [") == "HealthData"
+    assert markup.root_of(before + b"text <HealthData>") == ""
+
+
+def test_many_members_are_looked_into_quickly() -> None:
+    """Three hundred of them, each full of beginnings of comments."""
+    bomb = zipped(**{f"{number}.xml": b"<!--" * 2**14 for number in range(300)})
+    began = time.thread_time()
+    with pytest.raises(WrongFile, match="none of"):
+        format_of(io.BytesIO(bomb))
+    assert time.thread_time() - began < 1

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -255,3 +256,47 @@ def test_the_size_of_a_workout_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(workouts, "MAX_LAPS", 2)
     with pytest.raises(WrongFile, match="2 laps at most"):
         read(TCX.format(LAP.format(minute=0) * 3).encode(), "tcx")
+
+
+def test_of_a_fit_message_only_what_is_needed_is_kept() -> None:
+    """Ten thousand of these in a file of three megabytes would otherwise be a fifth of a gigabyte."""
+    fields = bytes(byte for number in range(250) for byte in (number, 1, 2))
+    definition = b"\x40\x00\x00" + struct.pack("<HB", 19, 250) + fields
+    content = io.BytesIO(fit(definition, *[b"\x00" + bytes(250)] * 50))
+    list(workouts.read_fit(content))  # loads the library
+    content.seek(0)
+    tracemalloc.start()
+    list(workouts.read_fit(content))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 500_000
+
+
+def test_whatever_a_track_is_full_of_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workouts, "MAX_POINTS", 10)
+    monkeypatch.setattr(workouts, "MAX_ELEMENTS", 100)
+    many = b'<gpx version="1.1"><extensions>' + b"<a/>" * 100 + b"</extensions></gpx>"
+    with pytest.raises(WrongFile, match="100 elements at most"):
+        read(many, "gpx")
+    with pytest.raises(WrongFile, match="10 points at most"):
+        read(b'<gpx version="1.1">' + b'<wpt lat="1" lon="2"/>' * 11 + b"</gpx>", "gpx")
+
+
+@pytest.mark.parametrize("nowhere", ["inf", "nan", "-91"])
+def test_a_point_that_is_nowhere_is_left_out_of_its_track(nowhere: str) -> None:
+    whole = gpx(0, 1, 2)
+    first = whole.index(b'lat="') + 5
+    lost = whole[:first] + nowhere.encode() + whole[whole.index(b'"', first) :]
+    assert amounts(read(lost, "gpx"))[0][1:3] == ("08:01:00", "08:02:00")
+
+
+def test_no_text_of_a_lap_is_kept_whole() -> None:
+    for name, broken in (("TotalTimeSeconds>", "300.0"), ('StartTime="', "2024")):
+        long = LAP.format(minute=0).replace(name + broken, name + "9" * 100_000, 1)
+        assert "9" * 100_000 in long
+        content = io.BytesIO(TCX.format(long * 50).encode())
+        tracemalloc.start()
+        list(workouts.read_tcx(content))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 2_000_000

@@ -407,6 +407,14 @@ def test_a_file_of_too_many_samples_is_refused(monkeypatch: pytest.MonkeyPatch) 
         sorting.Sorted(Item("line", number, problem="x") for number in range(11))
 
 
+def test_one_enormous_sample_is_left_out_before_a_run_of_them_fills_the_memory(client: APIClient) -> None:
+    content = export(*steps(0), *steps(1, value="1" * 100_000), *steps(2, unit="u" * 100_000), *steps(3))
+    found = finished(client, content)
+    assert (found["state"], found["accepted"], found["rejected"]) == ("done", 2, 2)
+    assert {problem["problem"] for problem in found["problems"]} == {"longer than 4096 bytes"}
+    assert len({problem["place"] for problem in found["problems"]}) == 2
+
+
 # --- Large bodies ---
 
 

@@ -172,6 +172,40 @@ def test_the_number_of_statements_does_not_grow_with_people_and_samples(
     assert costs[0] == costs[1]
 
 
+def test_a_day_that_comes_in_small_pieces_is_seen_as_well(
+    person: User, make_competition: Any, join: Any, yesterday: datetime, now: datetime
+) -> None:
+    """A phone that syncs every quarter of an hour: 3,600 steps each, 240 a minute, all day long."""
+    join(make_competition(starts=-20), person)
+    for ago in range(2, 10):
+        sync(person, daily(person, yesterday.date() - timedelta(days=ago), steps=8000 + 100 * ago), now=now)
+    midnight = datetime.combine(yesterday.date(), time(), UTC)
+    for quarter in range(30):
+        sync(person, measured(midnight + timedelta(minutes=15 * quarter), 3600, 900), now=now)
+    assert dict(Flag.objects.values_list("check_name", "day")) == {
+        Check.DAILY_MAXIMUM.value: yesterday.date(),
+        Check.OUTLIER.value: yesterday.date(),
+    }
+    assert Flag.objects.get(check_name="daily_maximum").evidence.get().numbers["seen"] > 100_000
+
+
+def test_sources_that_take_turns_do_not_walk_further_than_one(
+    person: User, make_competition: Any, join: Any, yesterday: datetime, now: datetime
+) -> None:
+    competition = make_competition(stored_policy={"checks": {"daily_maximum": "hold"}})
+    join(competition, person)
+    midnight = datetime.combine(yesterday.date(), time(), UTC)
+    for number in range(4):
+        source = WATCH._replace(device=f"Watch {number}")
+        sync(person, measured(midnight + timedelta(hours=6 * number), 45_000, 6 * 3600, source=source), now=now)
+    [flag] = Flag.objects.all()
+    assert (flag.check_name, flag.held) == ("daily_maximum", True)
+    assert flag.evidence.first().text == (  # type: ignore[union-attr]
+        "135,000 steps in one day from all sources; hardly anybody gets beyond 100,000."
+    )
+    assert Standing.objects.get(competition=competition).score == 90_000
+
+
 def test_the_same_again_opens_nothing_and_more_of_the_day_is_added(
     person: User, make_competition: Any, join: Any, yesterday: datetime, now: datetime
 ) -> None:

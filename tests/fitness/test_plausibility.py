@@ -18,14 +18,17 @@ from fitness.plausibility import (
     StoredSample,
     amounts_of_days,
     bears_witness,
+    counted_of,
     day_hits,
-    days_worth_asking,
+    days_of,
+    is_worth_asking,
     manual_day_hits,
     manual_hits,
     merged,
     outlier_hit,
     sample_hits,
     shared_hits,
+    together_hit,
 )
 from fitness.rules import Recording, SampleType, Source
 from leaderboards.scoring import Totals
@@ -154,12 +157,29 @@ def test_a_day_of_samples_is_held_by_its_times() -> None:
 
 
 def test_a_days_sum_is_worth_asking_for_when_much_came_at_once() -> None:
-    assert days_worth_asking([sample(2499, 3600), sample(2500, 3600, after=3600)]) == []
-    other_day = sample(9000, 3600, after=86_400)
-    assert days_worth_asking([sample(2500, 3600), sample(2500, 3600, after=3600), other_day]) == [
+    [one] = days_of([sample(2499, 3600), sample(2500, 3600, after=3600)])
+    assert not is_worth_asking(one)
+    days = days_of([sample(2500, 3600), sample(2500, 3600, after=3600), sample(9000, 3600, after=86_400)])
+    assert days == [
         DayAmount(date(2026, 6, 1), SampleType.STEPS, 5000, source_id=7),
         DayAmount(date(2026, 6, 2), SampleType.STEPS, 9000, source_id=7),
     ]
+    assert all(map(is_worth_asking, days))
+
+
+def test_what_counts_of_a_day_is_the_most_of_those_that_it_reaches_into() -> None:
+    came = DayAmount(date(2026, 6, 1), SampleType.DISTANCE, 5 * KM, source_id=7)
+    counted = {
+        date(2026, 5, 31): Totals(9, 30 * KM),
+        date(2026, 6, 1): Totals(9, 20 * KM),
+        date(2026, 6, 3): Totals(9, 90 * KM),
+    }
+    assert counted_of(came, counted) == came._replace(amount=30 * KM)
+    assert counted_of(came, {}).amount == 0
+    assert together_hit(came._replace(amount=200 * KM)) is None
+    hit = together_hit(came._replace(amount=201 * KM))
+    assert hit is not None
+    assert hit.text == "201,000 metres in one day from all sources; hardly anybody gets beyond 200,000."
 
 
 USUAL = [6000, 7000, 8000, 9000, 10_000, 11_000, 12_000]  # the median is 9,000, the MAD 2,000
