@@ -21,7 +21,7 @@ from competitions.rules import Status
 from competitions.services.enrolment import CompetitionOver
 from competitions.services.lifecycle import move_status
 from config.core.clock import written_moment
-from config.core.errors import Conflict, Invalid
+from config.core.errors import Conflict, Forbidden, Invalid
 from config.core.json import canonical_json
 from leaderboards.documents import FinalRow, standings_document
 from leaderboards.models import Correction, FinalStandings, Standing
@@ -131,9 +131,11 @@ def add_correction(
     """Gives somebody so many points, or takes them, beside what earlier corrections did; once the standings are final
     they are frozen anew. The same correction under the same id again changes nothing; says whether this one is new.
 
-    Raises NotFound, NotStarted, CompetitionOver for a cancelled one, OtherCorrection, and Invalid for a blank reason,
-    for no points or too many, and for somebody who is not on the board.
+    Raises Forbidden for oneself, NotFound, NotStarted, CompetitionOver for a cancelled one, OtherCorrection, and Invalid
+    for a blank reason, for no points or too many, and for somebody who is not on the board.
     """
+    if user_id == by.id:
+        raise Forbidden("Nobody corrects their own score; ask a colleague.")
     competition = move_status(competition_id=competition_id, now=now)
     correction_id = correction_id or uuid4()
     asked = {"competition_id": competition_id, "user_id": user_id, "points": points, "reason": reason.strip()}

@@ -117,6 +117,12 @@ def test_a_penalty_never_makes_a_score_negative_and_is_not_forgotten(
     assert standing_of(running, other).score == 500
 
 
+def test_nobody_corrects_their_own_score(desk: APIClient, running: Competition, staff: User, join: Any) -> None:
+    join(running, staff)
+    assert desk.post(url(running), bonus(staff), format="json").status_code == 403
+    assert not Correction.objects.exists()
+
+
 def test_the_same_id_again_changes_nothing(desk: APIClient, running: Competition, other: User) -> None:
     asked = bonus(other, id=str(uuid4()))
     answers = [desk.post(url(running), asked) for _ in range(2)]
