@@ -131,8 +131,8 @@ def add_correction(
     """Gives somebody so many points, or takes them, beside what earlier corrections did; once the standings are final
     they are frozen anew. The same correction under the same id again changes nothing; says whether this one is new.
 
-    Raises Forbidden for oneself, NotFound, NotStarted, CompetitionOver for a cancelled one, OtherCorrection, and Invalid
-    for a blank reason, for no points or too many, and for somebody who is not on the board.
+    Raises Forbidden for oneself, NotFound, NotStarted, CompetitionOver for a cancelled one, OtherCorrection, and
+    Invalid for a blank reason, for no points or too many, and for somebody who is not on the board.
     """
     if user_id == by.id:
         raise Forbidden("Nobody corrects their own score; ask a colleague.")
