@@ -22,7 +22,7 @@ from fitness import tasks
 from fitness.importers import sorting
 from fitness.importers.items import Item, WrongFile
 from fitness.models import Activity, Import, Sample
-from fitness.services import imports
+from fitness.services import imports, samples
 from fitness.services.imports import read_imports, remove_orphans
 from tests.fitness.test_importing_apple_health import LAUGHS, export, record, zipped
 
@@ -405,6 +405,13 @@ def test_a_file_of_too_many_samples_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sorting, "MAX_ITEMS", 10)
     with pytest.raises(WrongFile, match="more than 10 samples"):
         sorting.Sorted(Item("line", number, problem="x") for number in range(11))
+
+
+def test_a_source_too_many_is_said_to_be_one(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "MOST_SOURCES", 1)
+    found = finished(client, export(*steps(0), *steps(1, sourceName="Another")))
+    assert (found["accepted"], found["rejected"]) == (1, 1)
+    assert found["problems"][0]["problem"] == "You have 1 sources already."
 
 
 def test_one_enormous_sample_is_left_out_before_a_run_of_them_fills_the_memory(client: APIClient) -> None:
