@@ -99,6 +99,12 @@ async def recognised(token: str) -> Caller | None:
         return None
 
 
+async def person_recognised(token: str) -> UUID | None:
+    """Whose token this is, by their id."""
+    caller = await recognised(token)
+    return caller.person_id if caller else None
+
+
 def verify_callers(tokens: Sequence[str]) -> list[Caller | Exception]:
     """Whose these tokens are, or InvalidToken for each that is nobody's."""
     claims: list[Claims | Exception] = []

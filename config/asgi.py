@@ -11,7 +11,7 @@ _apps = get_asgi_application()  # loads the apps; everything below needs them
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from accounts.callers import recognised, recognised_service  # noqa: E402
+from accounts.callers import person_recognised, recognised, recognised_service  # noqa: E402
 from config.core.body_limit import BodyLimit, Uploads  # noqa: E402
 from config.core.front import Front  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
@@ -19,7 +19,7 @@ from fitness.api.front import endpoints as fitness_endpoints  # noqa: E402
 from leaderboards.api.front import endpoints as leaderboard_endpoints  # noqa: E402
 
 _FORM_BYTES = 64 * 1024  # around the file in a form
-_imports = Uploads(re.compile(r"/api/v1/fitness/imports/?"), settings.MAX_IMPORT_BYTES + _FORM_BYTES, recognised)
+_imports = Uploads(re.compile(r"/api/v1/fitness/imports/?"), settings.MAX_IMPORT_BYTES + _FORM_BYTES, person_recognised)
 _django = BodyLimit(_apps, settings.MAX_BODY_BYTES, _imports)
 front = Front(_django, [*leaderboard_endpoints, *fitness_endpoints], recognised, recognised_service)
 

@@ -1,11 +1,11 @@
 """Refuses a body that is too large while it arrives: Django would first write all of it to a file."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.core.errors import Refusal, TooLarge, Unauthenticated, error_body, error_headers
+from config.core.errors import Refusal, TooLarge, TooMany, Unauthenticated, error_body, error_headers
 from config.core.json import dump_json
 from config.core.middleware import SECURITY_HEADERS
 from config.core.request import request_id_of, scope_headers
@@ -24,11 +24,11 @@ class _BodyTooLarge(Exception):
 @dataclass(frozen=True)
 class Uploads:
     """Bodies POSTed to ``path`` may be larger when they say beforehand how large, and when ``admits`` finds whose
-    token comes with them: a stranger cannot fill the disk."""
+    token comes with them, one of each person's at a time in a process: nobody can fill the disk by sending slowly."""
 
     path: re.Pattern[str]
     max_bytes: int
-    admits: Callable[[str], Awaitable[object | None]]
+    admits: Callable[[str], Awaitable[Hashable | None]]
 
     def include(self, scope: Scope) -> bool:
         return scope["method"] == "POST" and bool(self.path.fullmatch(scope["path"]))
@@ -39,14 +39,27 @@ class BodyLimit:
         self._inner = inner
         self._max_bytes = max_bytes
         self._uploads = uploads
+        self._uploading: set[Hashable] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope_headers(scope)
         try:
-            max_bytes = await self._limit(scope, headers)
+            uploader = await self._uploader(scope, headers)
         except Refusal as refusal:
             await _refuse(refusal, headers, send)
             return
+        if uploader is None or self._uploads is None:
+            await self._pass_on(scope, receive, send, headers, self._max_bytes)
+            return
+        self._uploading.add(uploader)
+        try:
+            await self._pass_on(scope, receive, send, headers, self._uploads.max_bytes)
+        finally:
+            self._uploading.discard(uploader)
+
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str], max_bytes: int
+    ) -> None:
         taken = 0
 
         async def counted() -> Message:
@@ -62,19 +75,24 @@ class BodyLimit:
         except _BodyTooLarge:  # Django reads the whole body before it answers, so nothing was sent yet
             await _refuse(_too_large(max_bytes), headers, send)
 
-    async def _limit(self, scope: Scope, headers: dict[str, str]) -> int:
-        """How large this body may be. Raises TooLarge for one that says that it is larger, Unauthenticated."""
+    async def _uploader(self, scope: Scope, headers: dict[str, str]) -> Hashable | None:
+        """Whose large body this is; None where it does not say that it is one. Raises TooLarge for one that says that
+        it is larger than it may be, Unauthenticated, TooMany."""
         text = headers.get("content-length", "")
         announced = int(text[:20]) if text.isdecimal() else 0  # twenty digits are too many anyway
-        limit = self._max_bytes
-        if announced > limit and self._uploads is not None and self._uploads.include(scope):
-            scheme, _, token = headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or await self._uploads.admits(token.strip()) is None:
-                raise Unauthenticated
-            limit = self._uploads.max_bytes
-        if announced > limit:
-            raise _too_large(limit)
-        return limit
+        if announced <= self._max_bytes:
+            return None
+        if self._uploads is None or not self._uploads.include(scope):
+            raise _too_large(self._max_bytes)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        uploader = await self._uploads.admits(token.strip()) if scheme.lower() == "bearer" else None
+        if uploader is None:
+            raise Unauthenticated
+        if announced > self._uploads.max_bytes:
+            raise _too_large(self._uploads.max_bytes)
+        if uploader in self._uploading:
+            raise TooMany("Another large upload of yours is under way; wait until it has arrived.")
+        return uploader
 
 
 def _too_large(max_bytes: int) -> TooLarge:

@@ -85,7 +85,8 @@ class FlagAdmin(ReadOnly):
     actions = ("accept_flags", "exclude_flags", "disqualify_flags")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Flag]:
-        return super().get_queryset(request).prefetch_related("evidence")
+        """One's own are read where everybody reads theirs: here it says whose account has the same samples."""
+        return super().get_queryset(request).exclude(user_id=request.user.pk).prefetch_related("evidence")
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return _reads_flags(request)

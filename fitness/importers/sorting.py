@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
 from tempfile import TemporaryFile
 
 import orjson
@@ -21,8 +20,9 @@ RUN = 20_000
 BLOCK = 16 * 1024
 MAX_ITEMS = 5_000_000
 """Of one file: a sample a minute for ten years."""
-MAX_ITEM_BYTES = 4096
-"""Of one sample: twice what the longest names need. A run is in memory, and a million digits are a number too."""
+MAX_CHARACTERS = 4096
+"""Of one sample: some thrice what the longest names need. Thousands are in memory at once, and a million digits are a
+number too."""
 
 
 class Sorted:
@@ -33,14 +33,14 @@ class Sorted:
         self._file = TemporaryFile()  # noqa: SIM115 - it goes with the last reference
         self._runs: list[tuple[int, int]] = []
         self._length = 0
-        following = iter(items)
-        while run := [_kept(item) for item in islice(following, RUN)]:
+        following = map(_bounded, items)
+        while run := list(islice(following, RUN)):
             self._length += len(run)
             if self._length > MAX_ITEMS:
                 raise WrongFile(f"The file holds more than {MAX_ITEMS} samples.")
-            run.sort(key=itemgetter(0))
+            run.sort(key=_moment)
             start = self._file.tell()
-            self._file.writelines(line for _, line in run)
+            self._file.writelines(map(_written, run))
             self._runs.append((start, self._file.tell()))
         self._file.flush()
 
@@ -66,13 +66,11 @@ def _moment(item: Item) -> str:
     return str(item.record["date"]) if item.record is not None else ""
 
 
-def _kept(item: Item) -> tuple[str, bytes]:
-    """When it was, and the item as it is written."""
-    line = _written(item)
-    if len(line) > MAX_ITEM_BYTES:
-        item = Item(item.counted, item.number, problem=f"longer than {MAX_ITEM_BYTES} bytes")
-        line = _written(item)
-    return _moment(item), line
+def _bounded(item: Item) -> Item:
+    said = item.sample or item.record or {}
+    if sum(len(str(value)) for value in said.values()) <= MAX_CHARACTERS:
+        return item
+    return Item(item.counted, item.number, problem=f"longer than {MAX_CHARACTERS} characters")
 
 
 def _written(item: Item) -> bytes:

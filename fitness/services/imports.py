@@ -109,10 +109,12 @@ def _store_batch(batch: list[Item], user: User, tally: Tally, now: datetime, *, 
     result = sync_activities(readings=readings, samples=[changes] if samples else [], now=now)
     tally.accepted += result.accepted
     tally.unchanged += result.unchanged
-    refused = [samples[one.place] for theirs in result.refused for one in theirs]
-    known = _amounts_stored(user, [sample for _, sample in refused])
-    for item, sample in refused:
-        if known.get(sample.external_id) == sample.amount:
+    refused = [(*samples[one.place], one.errors) for theirs in result.refused for one in theirs]
+    known = _amounts_stored(user, [sample for _, sample, _ in refused])
+    for item, sample, errors in refused:
+        if "source" in errors:
+            tally.reject(item, " ".join(errors["source"]))
+        elif known.get(sample.external_id) == sample.amount:
             tally.unchanged += 1  # the export was made in another time zone
         else:
             tally.reject(item, "There is another amount for the same time from the same source already.")

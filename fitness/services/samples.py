@@ -22,6 +22,9 @@ from fitness.samples import SampleReading, SourceKey
 Id = tuple[UUID, str]
 """A person, and the sender's id of a sample."""
 
+MOST_SOURCES = 200
+"""Of one person, for ever: apps on devices. They are merged against one another, and each may be flagged."""
+
 
 @dataclass(frozen=True)
 class SampleChanges:
@@ -37,7 +40,7 @@ class SampleChanges:
 
 @dataclass(frozen=True)
 class Refused:
-    """A sample, by its place among those sent, that contradicts what is stored."""
+    """A sample, by its place among those sent, that contradicts what is stored, or is of one source too many."""
 
     place: int
     errors: Mapping[str, Sequence[str]]
@@ -77,8 +80,9 @@ class Plan:
 
 
 def plan_samples(sent: Sequence[SampleChanges]) -> list[Plan]:
-    """Compares what different people sent with what is stored: two statements at most. The people are locked."""
+    """Compares what different people sent with what is stored: three statements at most. The people are locked."""
     known, buried = _stored([(c.user_id, id_) for c in sent for id_ in _ids(c)])
+    sources = _sources_of({changes.user_id for changes in sent if changes.samples})
     inside = _inside_windows([changes for changes in sent if changes.complete])
     plans = []
     for changes in sent:
@@ -87,7 +91,10 @@ def plan_samples(sent: Sequence[SampleChanges]) -> list[Plan]:
         _plan_deletions(plan, theirs, inside.get(changes.user_id, {}))
         dead = plan.buried | already
         for place, sample in enumerate(changes.samples):
-            _plan_sample(plan, place, sample, theirs, dead)
+            if _has_room(sources.setdefault(changes.user_id, set()), sample.source):
+                _plan_sample(plan, place, sample, theirs, dead)
+            else:
+                plan.refused.append(Refused(place, {"source": [f"You have {MOST_SOURCES} sources already."]}))
         plan.buried -= already
         plans.append(plan)
     return plans
@@ -100,6 +107,25 @@ def write_samples(plans: Sequence[Plan], at: Mapping[UUID, datetime]) -> dict[UU
     _bury([(plan.changes.user_id, id_, at[plan.changes.user_id]) for plan in plans for id_ in plan.buried])
     _supersede([(row, at[p.changes.user_id], by_window) for p in plans for row, (_, by_window) in p.gone.items()])
     return _insert(plans, sources, at)
+
+
+def _has_room(sources: set[SourceKey], source: SourceKey) -> bool:
+    """Whether it is one of them, or becomes one."""
+    if len(sources) < MOST_SOURCES:
+        sources.add(source)
+    return source in sources
+
+
+def _sources_of(user_ids: Collection[UUID]) -> dict[UUID, set[SourceKey]]:
+    known: dict[UUID, set[SourceKey]] = {}
+    if user_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT user_id, app, device, kind FROM fitness_datasource WHERE user_id = ANY(%s)", [list(user_ids)]
+            )
+            for user_id, app, device, kind in cursor.fetchall():
+                known.setdefault(user_id, set()).add(SourceKey(app, device, DeviceKind(kind)))
+    return known
 
 
 def _ids(changes: SampleChanges) -> set[str]:

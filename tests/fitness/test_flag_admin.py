@@ -150,3 +150,15 @@ def test_odd_questions_are_no_server_error(desk: Desk, flags: list[Flag]) -> Non
         assert judge.get(f"{QUEUE}{query}").status_code < 500
     assert judge.get(f"{QUEUE}nothing/change/").status_code == 302
     assert asks(judge, "accept_flags").status_code == 200
+
+
+def test_ones_own_flags_are_not_in_the_queue(desk: Desk, flags: list[Flag], person: User) -> None:
+    """Nobody decides about themself, and who else has the same samples is for staff to know about others."""
+    judge = desk("view_flag", "decide_flag")
+    assert judge.get(f"{QUEUE}{flags[0].id}/change/").status_code == 200
+    person.is_staff = True
+    person.save()
+    person.user_permissions.set(Permission.objects.filter(codename__in=["view_flag", "decide_flag"]))
+    judge.force_login(person)
+    assert "0 flags" in text_of(judge.get(QUEUE))
+    assert judge.get(f"{QUEUE}{flags[0].id}/change/").status_code == 302

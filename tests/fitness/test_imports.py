@@ -22,7 +22,7 @@ from fitness import tasks
 from fitness.importers import sorting
 from fitness.importers.items import Item, WrongFile
 from fitness.models import Activity, Import, Sample
-from fitness.services import imports
+from fitness.services import imports, samples
 from fitness.services.imports import read_imports, remove_orphans
 from tests.fitness.test_importing_apple_health import LAUGHS, export, record, zipped
 
@@ -407,11 +407,18 @@ def test_a_file_of_too_many_samples_is_refused(monkeypatch: pytest.MonkeyPatch) 
         sorting.Sorted(Item("line", number, problem="x") for number in range(11))
 
 
+def test_a_source_too_many_is_said_to_be_one(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "MOST_SOURCES", 1)
+    found = finished(client, export(*steps(0), *steps(1, sourceName="Another")))
+    assert (found["accepted"], found["rejected"]) == (1, 1)
+    assert found["problems"][0]["problem"] == "You have 1 sources already."
+
+
 def test_one_enormous_sample_is_left_out_before_a_run_of_them_fills_the_memory(client: APIClient) -> None:
     content = export(*steps(0), *steps(1, value="1" * 100_000), *steps(2, unit="u" * 100_000), *steps(3))
     found = finished(client, content)
     assert (found["state"], found["accepted"], found["rejected"]) == ("done", 2, 2)
-    assert {problem["problem"] for problem in found["problems"]} == {"longer than 4096 bytes"}
+    assert {problem["problem"] for problem in found["problems"]} == {"longer than 4096 characters"}
     assert len({problem["place"] for problem in found["problems"]}) == 2
 
 
@@ -449,6 +456,42 @@ async def test_only_whoever_has_a_good_token_may_send_a_large_file_and_only_ther
     assert await _status(1000, good, path="/api/v1/fitness/sync") == 413
     assert await _status(10, good, sent=200) == 413
     assert await _status(100, {}) == 202
+
+
+async def test_one_person_sends_one_large_file_at_a_time() -> None:
+    """Ten of them, never finished, would fill the disk before anybody counts imports."""
+
+    async def taker(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def admits(token: str) -> str | None:
+        return token
+
+    app = BodyLimit(taker, 100, Uploads(re.compile(URL), 1000, admits))
+
+    def talk(token: bytes, length: int = 1000) -> Any:
+        headers = [(b"authorization", b"Bearer " + token), (b"content-length", b"%d" % length)]
+        return ApplicationCommunicator(app, {"type": "http", "method": "POST", "path": URL, "headers": headers})  # type: ignore[no-untyped-call]
+
+    async def begun(token: bytes) -> Any:
+        talking = talk(token)
+        await talking.send_input({"type": "http.request", "body": b"x" * 500, "more_body": True})
+        assert await talking.receive_nothing(timeout=0.1)
+        return talking
+
+    async def status(talking: Any) -> int:
+        await talking.send_input({"type": "http.request", "body": b"x" * 50})
+        return int((await talking.receive_output(timeout=5))["status"])
+
+    first = await begun(b"ada")
+    assert await status(talk(b"ada")) == 429
+    assert await status(talk(b"ada", 50)) == 202
+    assert await status(talk(b"ben")) == 202
+    assert await status(first) == 202
+    assert await status(talk(b"ada")) == 202
 
 
 def test_a_large_upload_goes_to_the_disk(client: APIClient, folder: Path, settings: Any) -> None:

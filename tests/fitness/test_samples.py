@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import Scope, User
 from competitions.models import Competition
 from fitness.models import CountedDay, Sample, Tombstone
+from fitness.services import samples
 
 URL = "/api/v1/fitness/sync"
 pytestmark = pytest.mark.django_db
@@ -345,6 +346,19 @@ class TestWho:
         answer = send(phone, sample(source={"app": "a", field: value}))
         assert (answer.status_code, answer.json()["details"].keys()) == (400, {f"samples[0].source.{field}"})
         assert send(phone, sample(source={"app": "a", field: None})).status_code == 200
+
+    def test_a_source_too_many_is_refused_and_those_that_are_known_are_not(
+        self, phone: APIClient, other: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Thousands of them at the same time of a day took minutes to merge, and were each a piece of evidence."""
+        monkeypatch.setattr(samples, "MOST_SOURCES", 2)
+        third = sample("c", source={"app": "third"})
+        data = data_of(send(phone, sample("a"), sample("b", source=PHONE), third))
+        assert data["accepted"] == 2
+        assert data["rejected"] == [{"index": 2, "errors": {"source": ["You have 2 sources already."]}}]
+        data = data_of(send(phone, third, sample("d", source=PHONE)))
+        assert (data["accepted"], [one["index"] for one in data["rejected"]]) == (1, [0])
+        assert data_of(send(signed_in(other), third))["accepted"] == 1
 
     def test_two_people_may_use_the_same_ids(self, phone: APIClient, other: User, signed_in: SignIn) -> None:
         send(phone, sample("a", value=1))
