@@ -139,6 +139,7 @@ def crowd(size: int) -> list[User]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_of_five_hundred_who_want_ten_places_ten_get_one(make_competition: Any, now: datetime) -> None:
     competition, people, start = make_competition(max_participants=10), crowd(500), Barrier(16)
 

@@ -291,6 +291,7 @@ def test_disconnecting_takes_the_permission_back(
         ([Fault("answer", at="/revoke", status=400)], 0),
     ],
 )
+@pytest.mark.slow
 def test_a_google_that_does_not_answer_keeps_nobody(
     google: Google, person: User, connect: Connect, phone: APIClient, faults: list[Fault], revoked: int
 ) -> None:

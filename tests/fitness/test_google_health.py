@@ -238,6 +238,7 @@ def test_a_permission_that_was_withdrawn_is_not_asked_for_again(
         (Fault("answer", at="/token", body=b'{"access_token": "x", "expires_in": 0}', status=200), "cannot read."),
     ],
 )
+@pytest.mark.slow
 def test_trouble_while_refreshing_is_not_the_end_of_the_consent(
     google: Google, mine: Connection, fault: Fault, says: str
 ) -> None:
@@ -331,6 +332,7 @@ def test_trouble_that_stays_is_asked_about_less_and_less(google: Google, mine: C
     assert (connection.state, connection.failures, connection.last_error) == ("connected", 0, "")
 
 
+@pytest.mark.slow
 def test_a_google_that_hangs_is_given_up_soon(google: Google, mine: Connection) -> None:
     google.faults.extend([Fault("hang", at="/dataPoints")] * 3)
     assert fetched(mine).last_error == "Google Health did not answer in time."

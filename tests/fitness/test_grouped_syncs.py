@@ -154,7 +154,7 @@ batches = st.tuples(st.integers(-3, 3), st.lists(records, max_size=4), samples)
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     earlier=st.lists(batches, max_size=3),

@@ -80,6 +80,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_sixty_four_distributions_at_once_over_two_servers_make_one_set_of_transfers(
     two_servers: tuple[Server, Server],
     finished: Competition,

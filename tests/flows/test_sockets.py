@@ -89,6 +89,7 @@ def test_a_ticket_opens_its_own_public_board_and_no_other(server: Server, ada: P
         assert watch.message()["code"] == "forbidden"
 
 
+@pytest.mark.slow
 def test_one_socket_watches_several_boards_until_it_unsubscribes(server: Server, ada: Phone) -> None:
     first, second = ada.new_competition(), ada.new_competition()
     ada.join(first)
@@ -140,6 +141,7 @@ def test_what_is_not_understood_is_said_and_the_socket_stays_open(
         assert watch.message() == {"type": "pong"}
 
 
+@pytest.mark.slow
 def test_binary_data_is_not_understood(server: Server, ada: Phone) -> None:
     with ada.watching(ada.new_competition()) as watch:
         watch.message()
@@ -182,6 +184,7 @@ def test_a_socket_that_idles_15_seconds_still_hears_the_next_change(two_servers:
         assert watch.ranks_when(321) == [(ada.user_id, 321, 1)]
 
 
+@pytest.mark.slow
 def test_a_renamed_person_is_redrawn(server: Server, ada: Phone) -> None:
     competition = ada.new_competition()
     ada.join(competition)
@@ -191,6 +194,7 @@ def test_a_renamed_person_is_redrawn(server: Server, ada: Phone) -> None:
         assert watch.message()["data"]["rankings"][0]["userName"] == "Augusta"
 
 
+@pytest.mark.slow
 def test_someone_who_leaves_is_gone_from_the_board(server: Server, ada: Phone) -> None:
     competition = ada.new_competition()
     ada.join(competition)
@@ -200,6 +204,7 @@ def test_someone_who_leaves_is_gone_from_the_board(server: Server, ada: Phone) -
         assert watch.message()["data"]["totalCount"] == 0
 
 
+@pytest.mark.slow
 def test_a_board_made_private_closes_the_sockets_of_outsiders_only(two_servers: tuple[Server, Server]) -> None:
     ada, ben, eve = (two_servers[0].new_person(name) for name in ("Ada", "Ben", "Eve"))
     competition = ada.new_competition()
@@ -240,6 +245,7 @@ def test_deltas_follow_one_snapshot_and_a_resume_gives_what_was_missed(server: S
         assert (outcome, kept["rankings"][0]["score"]) == (client.APPLIED, 500)
 
 
+@pytest.mark.slow
 def test_whoever_comes_back_with_what_they_have_is_given_the_difference(server: Server, ada: Phone) -> None:
     board = ada.new_competition()
     ada.join(board)
@@ -313,6 +319,7 @@ def test_a_window_shows_ones_own_row_with_its_neighbours_and_follows_it(server: 
             assert (outcome, kept["rankings"]) == (client.APPLIED, frame["data"]["rankings"])
 
 
+@pytest.mark.slow
 def test_a_limit_shows_the_best_and_a_later_subscribe_another_view(server: Server, ada: Phone) -> None:
     ben, board = server.new_person("Ben"), ada.new_competition()
     ada.join(board)
@@ -356,6 +363,7 @@ def test_a_socket_says_why_before_it_is_closed(server: Server, ada: Phone) -> No
         assert "retryAfterMs" not in closing
 
 
+@pytest.mark.slow
 def test_whoever_floods_is_told_when_to_come_again(server: Server, ada: Phone) -> None:
     with ada.watching(ada.new_competition()) as watch:
         for _ in range(60):

@@ -149,6 +149,7 @@ def numbered_by_sql(competition: Competition) -> list[Place]:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(board=st.lists(places, max_size=9), offset=st.integers(0, 10), limit=st.integers(1, 10))
+@pytest.mark.slow
 def test_pages_out_of_postgresql_and_out_of_redis_are_what_window_functions_say(
     tie_rule: str, board: list[tuple[int, int, int, bool]], offset: int, limit: int, make_board: Any, monkeypatch: Any
 ) -> None:

@@ -77,7 +77,10 @@ def url(competition: Competition, query: str = "") -> str:
     return f"/api/v1/leaderboard/{competition.id}{query}"
 
 
-QUERIES = ["", "/", "?limit=1", "?limit=3", "?limit=100", "?limit=1000", "?offset=0", "?limit=2&offset=0", "?wait=0"]
+QUERIES: list[Any] = ["", "?limit=3", "?limit=2&offset=0", "?wait=0"]
+QUERIES += [
+    pytest.param(query, marks=pytest.mark.slow) for query in ("/", "?limit=1", "?limit=100", "?limit=1000", "?offset=0")
+]
 
 
 @pytest.fixture
@@ -233,6 +236,7 @@ async def test_a_read_after_an_acknowledged_write_shows_it(board: Competition, p
         assert {entry["user_id"]: entry["score"] for entry in entries}[str(person.id)] == steps
 
 
+@pytest.mark.slow
 async def test_no_reader_sees_less_than_was_acknowledged_before_they_asked(
     board: Competition, person: User, front: Get
 ) -> None:
@@ -255,6 +259,7 @@ async def test_no_reader_sees_less_than_was_acknowledged_before_they_asked(
     await asyncio.gather(write(), *(read() for _ in range(6)))
 
 
+@pytest.mark.slow
 async def test_a_storm_of_writes_and_reads_reads_the_board_at_most_every_50_ms(
     board: Competition, person: User, front: Get, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +346,7 @@ async def test_who_waits_hears_of_the_change(board: Competition, person: User, f
     assert answer.json()["data"]["entries"][0]["score"] == 4321
 
 
+@pytest.mark.slow
 async def test_who_waits_in_vain_is_told_so(board: Competition, front: Get) -> None:
     etag = (await front(url(board))).headers["etag"]
     answer = await front(url(board, "?wait=1"), **{"If-None-Match": etag})
@@ -348,6 +354,7 @@ async def test_who_waits_in_vain_is_told_so(board: Competition, front: Get) -> N
     assert not hub().watchers()
 
 
+@pytest.mark.slow
 async def test_who_waits_while_only_the_dates_move_is_not_told_that_nothing_has_changed(
     make_competition: Any, front: Get
 ) -> None:

@@ -99,7 +99,7 @@ reports = st.tuples(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(earlier=st.lists(reports, max_size=3), frozen=st.booleans(), group=st.lists(reports, min_size=1, max_size=10))
 def test_together_is_what_it_would_have_been_one_after_another(
@@ -165,6 +165,7 @@ def test_the_same_reports_again_change_nothing(world: World) -> None:
     assert list(Standing.objects.values_list("version", flat=True)) == versions
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_grow_with_the_reports(
     make_person: Any, make_competition: Any, join: Any, now: datetime
 ) -> None:

@@ -91,6 +91,7 @@ async def report(board: Competition, person: User, steps: int) -> None:
     await sync_to_async(store, thread_sensitive=False)()
 
 
+@pytest.mark.slow
 async def test_a_change_whose_announcement_is_lost_is_shown_within_the_next_check(
     board: Competition, person: User
 ) -> None:
@@ -106,6 +107,7 @@ async def test_a_change_whose_announcement_is_lost_is_shown_within_the_next_chec
     await hub.close()
 
 
+@pytest.mark.slow
 async def test_a_board_that_nobody_looks_at_is_let_go(board: Competition, monkeypatch: pytest.MonkeyPatch) -> None:
     hub, watcher = Hub(), Watcher()
     await hub.watch(board.id, watcher)
@@ -154,6 +156,7 @@ async def little_patience(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None
     await hub_of_this_process().close()
 
 
+@pytest.mark.slow
 async def test_a_socket_that_takes_nothing_is_closed_with_4008(
     board: Competition, person: User, little_patience: None
 ) -> None:

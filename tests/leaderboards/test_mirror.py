@@ -62,7 +62,7 @@ def shown(entries: Any) -> list[tuple[UUID, int, int]]:
 @pytest.mark.django_db
 @pytest.mark.parametrize("tie_rule", ["first_to_reach", "shared"])
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(history=st.lists(moves, max_size=25))
 def test_every_page_of_every_history_is_what_sql_says(

@@ -101,6 +101,7 @@ def walk(kind: str, mortal: Mortal, make_finished: MakeFinished, treasurer: User
         assert_paid_once(competition, died_before)
 
 
+@pytest.mark.slow
 def test_death_before_any_statement_or_commit_pays_nobody_twice_and_forgets_nobody(
     mortal: Mortal, make_finished: MakeFinished, treasurer: User
 ) -> None:

@@ -326,6 +326,7 @@ def test_the_envelope_may_be_there_or_not(me: APIClient, settled: Competition, c
     assert assert_right(check(body)) == assert_right(check(body["data"]))
 
 
+@pytest.mark.slow
 def test_a_correction_shows_what_was_paid_for_every_version(
     me: APIClient,
     anonymous: APIClient,
