@@ -42,7 +42,11 @@ class Sample(serializers.Serializer[Any]):
     value = serializers.FloatField()
     unit = serializers.ChoiceField([unit for units in UNITS.values() for unit in units])
     source = SampleSource()  # type: ignore[assignment]  # as in Record
-    recording = serializers.ChoiceField(list(Recording), required=False)
+    recording = serializers.ChoiceField(
+        list(Recording),
+        required=False,
+        help_text="active: a workout was started. Rides say so, or their speed is held.",
+    )
     zone = serializers.CharField(required=False, help_text="Where the person was: an IANA zone or +02:00.")
 
 
