@@ -21,7 +21,7 @@ test-slow: $(READY) ## engines killed, a million prize plans, death before every
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser
 
-bench: $(READY) ## measure on this machine, some 8 minutes; BENCH=quick, ONLY=reads,writes, JSON=FILE, MARKDOWN=FILE may be set
+bench: $(READY) ## measure on this machine, some 12 minutes; BENCH=quick, ONLY=reads,writes, JSON=FILE, MARKDOWN=FILE may be set
 	@$(BIN)/python -m benchmarks $(if $(filter quick,$(BENCH)),--quick) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
