@@ -78,6 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             process.wait(timeout=35)
 
 
+@pytest.mark.slow
 def test_no_line_holds_a_token_or_a_query(server: Server) -> None:
     assert server.get(f"/health?token={TOKEN}").status_code == 200
     assert server.get(f"/nothing?token={TOKEN}").status_code == 404
@@ -94,10 +95,12 @@ def test_no_line_holds_a_token_or_a_query(server: Server) -> None:
     assert "token=" not in written
 
 
+@pytest.mark.slow
 def test_the_server_does_not_say_what_it_is_made_of(server: Server) -> None:
     assert not set(server.get("/health").headers) & {"server", "x-powered-by"}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_it_lives_and_says_that_it_is_not_ready_while_postgresql_is_out(server: Server) -> None:
     assert server.get("/health/live").status_code == 200
@@ -106,6 +109,7 @@ def test_it_lives_and_says_that_it_is_not_ready_while_postgresql_is_out(server: 
     assert answer.elapsed.total_seconds() < 6, "a probe does not wait any longer"
 
 
+@pytest.mark.slow
 def test_the_images_health_check_works_against_it(server: Server) -> None:
     """The command of the Dockerfile, run as Docker would."""
     (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)

@@ -157,7 +157,7 @@ walks = st.tuples(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     syncs=st.lists(moments, max_size=12),
     walked=st.lists(walks, max_size=12),

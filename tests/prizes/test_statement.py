@@ -275,7 +275,7 @@ PERCENTS = plans.DEFAULT["places"]
 FIXED = [{"first": 1, "last": 1, "amount_minor": 5000}, {"first": 2, "last": 4, "amount_minor": 1001}]
 
 
-@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("public", [pytest.param(True, marks=pytest.mark.slow), False])
 @pytest.mark.parametrize(
     ("scores", "plan", "fields", "won"),
     [
