@@ -93,6 +93,7 @@ def test_without_postgresql_newcomers_are_told_to_come_again_and_those_who_watch
         refused = ben.http.get(f"/leaderboard/{competition}/stream")
         assert (refused.status_code, refused.json()["error"]) == (503, "Service Unavailable")
         site.postgres.start()
+        server.wait_until_ready()  # the pool asks less and less often while nobody answers
         ada.sync(400)
         assert here.ranks_when(400) == [(ada.user_id, 400, 1)]
 
