@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -20,6 +21,10 @@ from competitions.rules import Kind, span_of
 from competitions.services.enrolment import join_competition
 from competitions.services.lifecycle import create_competition
 from config.core.redis import redis_client
+
+# What takes longer on a busy machine is no defect.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 MakePerson = Callable[..., User]
 MakeCompetition = Callable[..., Competition]
