@@ -49,7 +49,7 @@ class Reason(StrEnum):
     OVERLAPPED = "overlapped"  # another source counts for that time
 
 
-class StoredSample(NamedTuple):
+class KnownSample(NamedTuple):
     """Moments in microseconds since 1970. It was what is known from ``known_from`` until ``known_until``, which is
     exclusive and None for what stands."""
 
@@ -66,7 +66,7 @@ class StoredSample(NamedTuple):
     known_until: Microseconds | None
 
 
-class StoredDay(NamedTuple):
+class KnownDay(NamedTuple):
     """A day total, in the same terms."""
 
     source: str
@@ -80,8 +80,8 @@ class StoredDay(NamedTuple):
 class Readings:
     """What one person's sources say, ever. ``sources``: those of the samples, by id."""
 
-    days: Sequence[StoredDay] = ()
-    samples: Sequence[StoredSample] = ()
+    days: Sequence[KnownDay] = ()
+    samples: Sequence[KnownSample] = ()
     sources: Mapping[int, SourceKey] = field(default_factory=dict)
 
 
@@ -114,7 +114,7 @@ class Part:
     day: date
     type: SampleType
     source: SourceKey
-    reading: StoredSample | StoredDay
+    reading: KnownSample | KnownDay
     start: Microseconds
     end: Microseconds
     amount: int
@@ -168,7 +168,7 @@ def microseconds(moment: datetime) -> Microseconds:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _parts_of_day(frame: Frame, stored: StoredDay) -> Iterator[Part]:
+def _parts_of_day(frame: Frame, stored: KnownDay) -> Iterator[Part]:
     if not frame.first_day <= stored.day <= frame.last_day:
         return
     source = SourceKey(stored.source, "", DeviceKind.OTHER)
@@ -185,7 +185,7 @@ def _parts_of_day(frame: Frame, stored: StoredDay) -> Iterator[Part]:
             yield Part(stored.day, type_, source, stored, start, end, amount, 0, held)
 
 
-def _parts_of_sample(frame: Frame, sample: StoredSample, source: SourceKey) -> Iterator[Part]:
+def _parts_of_sample(frame: Frame, sample: KnownSample, source: SourceKey) -> Iterator[Part]:
     limited = frame.policy.backfill_days is not None
     began_on = day_at(sample.zone, sample.start) if limited else None
     reason = _reason_by_time(frame, sample.known_from, sample.known_until, began_on)
@@ -199,7 +199,7 @@ def _parts_of_sample(frame: Frame, sample: StoredSample, source: SourceKey) -> I
             yield Part(day, type_, source, sample, start, end, amount, 0, reason or _reason_by_span(frame, start))
 
 
-def _divided(sample: StoredSample, zone: str, frame: Frame) -> Iterator[tuple[date, Microseconds, Microseconds, int]]:
+def _divided(sample: KnownSample, zone: str, frame: Frame) -> Iterator[tuple[date, Microseconds, Microseconds, int]]:
     """A sample by days, and by the moments where it begins and ends to count."""
     day = day_at(zone, sample.start)
     midnight = start_of(zone, day + _ONE_DAY)
@@ -254,7 +254,7 @@ def _reason_by_source(frame: Frame, source: SourceKey, channel: str, *, manual: 
 
 def is_for_owner_only(frame: Frame, part: Part) -> bool:
     """Whatever else there is to say of it."""
-    channel = part.reading.channel if isinstance(part.reading, StoredSample) else ""
+    channel = part.reading.channel if isinstance(part.reading, KnownSample) else ""
     return _is_for_owner_only(frame, part.source, channel)
 
 
@@ -262,7 +262,7 @@ def _is_for_owner_only(frame: Frame, source: SourceKey, channel: str) -> bool:
     return bool(frame.owner_only and frame.owner_only & {source.app.lower(), channel})
 
 
-def _reason_by_hold(holds: Iterable[Hold], reading: StoredSample | StoredDay, type_: str) -> Reason | None:
+def _reason_by_hold(holds: Iterable[Hold], reading: KnownSample | KnownDay, type_: str) -> Reason | None:
     """The hardest of those that match."""
     decided = {hold.decided for hold in holds if hold.type in (None, type_) and _matches(hold, reading)}
     if not decided:
@@ -270,9 +270,9 @@ def _reason_by_hold(holds: Iterable[Hold], reading: StoredSample | StoredDay, ty
     return Reason.EXCLUDED if True in decided else Reason.HELD
 
 
-def _matches(hold: Hold, reading: StoredSample | StoredDay) -> bool:
+def _matches(hold: Hold, reading: KnownSample | KnownDay) -> bool:
     of_any_source = hold.source_id is None and hold.source_name is None
-    if isinstance(reading, StoredDay):
+    if isinstance(reading, KnownDay):
         if hold.first_day is None or hold.last_day is None:
             return False
         return (of_any_source or hold.source_name == reading.source) and hold.first_day <= reading.day <= hold.last_day
@@ -287,7 +287,7 @@ def _merge(parts: Sequence[Part], frame: Frame) -> None:
     largest_days = _largest_day_totals(parts, frame)
     samples = []
     for part in parts:
-        if isinstance(part.reading, StoredDay):
+        if isinstance(part.reading, KnownDay):
             continue
         best = largest_days.get(part.day)
         if best is None or _rank(part, frame) <= _rank(best, frame):
@@ -324,7 +324,7 @@ def _largest_day_totals(parts: Iterable[Part], frame: Frame) -> dict[date, Part]
     """The day total that may count on each day."""
     largest: dict[date, Part] = {}
     for part in parts:
-        if isinstance(part.reading, StoredDay):
+        if isinstance(part.reading, KnownDay):
             known = largest.get(part.day)
             if known is None or _precedence(part, frame) < _precedence(known, frame):
                 largest[part.day] = part

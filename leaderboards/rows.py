@@ -95,7 +95,7 @@ _ALL_CHANGES = f"""
       LEFT JOIN (leaderboards_standing s JOIN accounts_user u ON u.id = s.user_id)
         ON s.competition_id = b.competition_id AND s.version > %s
      WHERE b.competition_id = %s
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 
 _IN_ORDER = "score DESC, reached_at, joined_at, user_id"
 _OFFSET = "SELECT %(offset)s::bigint AS number"

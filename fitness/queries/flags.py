@@ -71,7 +71,7 @@ _SHARED = f"""
       JOIN mine USING (user_id)
      WHERE EXISTS (SELECT FROM fitness_sample other WHERE other.user_id = pair.other_id AND {_SAME} OFFSET 0)
      ORDER BY mine.start_at
-"""  # noqa: S608
+"""  # noqa: S608 - constants
 _MOST_ALIKE = 50
 _LATEST = 8 * WITNESSES
 _TYPED_IN = """

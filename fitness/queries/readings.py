@@ -23,10 +23,10 @@ from fitness.reckoning import (
     AMOUNTS,
     EPOCH,
     Frame,
+    KnownDay,
+    KnownSample,
     Part,
     Readings,
-    StoredDay,
-    StoredSample,
     counted_days,
     microseconds,
     reckon,
@@ -103,17 +103,17 @@ def _runs(days: Collection[date]) -> Iterator[Days]:
 
 
 def _readings(rows: Sequence[tuple[UUID, date, date]]) -> dict[UUID, Readings]:
-    days: dict[UUID, list[StoredDay]] = {user_id: [] for user_id, _, _ in rows}
-    samples: dict[UUID, list[StoredSample]] = {user_id: [] for user_id in days}
+    days: dict[UUID, list[KnownDay]] = {user_id: [] for user_id, _, _ in rows}
+    samples: dict[UUID, list[KnownSample]] = {user_id: [] for user_id in days}
     sources: dict[UUID, dict[int, SourceKey]] = {user_id: {} for user_id in days}
     for user_id, source, day, *amounts, known_from, known_until in _rows(_DAYS, columns(rows, 3)):
-        days[user_id].append(StoredDay(source, day, Totals(*amounts), known_from, known_until))
+        days[user_id].append(KnownDay(source, day, Totals(*amounts), known_from, known_until))
     for user_id, source_id, app, device, kind in _rows(_SOURCES, [list(days)]):
         sources[user_id][source_id] = SourceKey(app, device, DeviceKind(kind))
     rows = [row for row in rows if sources[row[0]]]
     if rows:
         for user_id, *sample in _rows(_SAMPLES, [*columns(rows, 3), LONGEST]):
-            samples[user_id].append(StoredSample(*sample))
+            samples[user_id].append(KnownSample(*sample))
     return {user_id: Readings(days[user_id], samples[user_id], sources[user_id]) for user_id in days}
 
 

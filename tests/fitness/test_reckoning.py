@@ -21,11 +21,11 @@ from fitness.explaining import explained_days
 from fitness.plausibility import Hold
 from fitness.reckoning import (
     Frame,
+    KnownDay,
+    KnownSample,
     Part,
     Readings,
     Reason,
-    StoredDay,
-    StoredSample,
     counted_days,
     day_at,
     days_touched,
@@ -54,7 +54,7 @@ def moment(text: str) -> int:
     return microseconds(datetime.fromisoformat(text))
 
 
-def sample(start: str, end: str, amount: int, **fields: Any) -> StoredSample:
+def sample(start: str, end: str, amount: int, **fields: Any) -> KnownSample:
     usual: dict[str, Any] = {
         "id": 1,
         "source_id": WATCH,
@@ -68,25 +68,25 @@ def sample(start: str, end: str, amount: int, **fields: Any) -> StoredSample:
         "known_from": moment(end),
         "known_until": None,
     }
-    return StoredSample(**(usual | fields))
+    return KnownSample(**(usual | fields))
 
 
-def total(day: date, steps: int, source: str = "fitbit", **fields: Any) -> StoredDay:
+def total(day: date, steps: int, source: str = "fitbit", **fields: Any) -> KnownDay:
     usual: dict[str, Any] = {"known_from": moment(f"{day}T12:00Z"), "known_until": None}
-    return StoredDay(source, day, Totals(steps=steps), **(usual | fields))
+    return KnownDay(source, day, Totals(steps=steps), **(usual | fields))
 
 
-def reckoned(frame: Frame, *readings: StoredSample | StoredDay) -> list[Part]:
-    days = [reading for reading in readings if isinstance(reading, StoredDay)]
-    samples = [reading for reading in readings if isinstance(reading, StoredSample)]
+def reckoned(frame: Frame, *readings: KnownSample | KnownDay) -> list[Part]:
+    days = [reading for reading in readings if isinstance(reading, KnownDay)]
+    samples = [reading for reading in readings if isinstance(reading, KnownSample)]
     return reckon(frame, Readings(days, samples, SOURCES))
 
 
-def steps(frame: Frame, *readings: StoredSample | StoredDay) -> dict[date, int]:
+def steps(frame: Frame, *readings: KnownSample | KnownDay) -> dict[date, int]:
     return {day: totals.steps for day, totals in counted_days(frame, reckoned(frame, *readings)).items()}
 
 
-def reasons(frame: Frame, *readings: StoredSample | StoredDay) -> list[Reason | None]:
+def reasons(frame: Frame, *readings: KnownSample | KnownDay) -> list[Reason | None]:
     return [part.reason for part in reckoned(frame, *readings)]
 
 
@@ -216,7 +216,7 @@ def ruled(**policy: Any) -> Frame:
 
 class TestPolicy:
     def test_a_day_counts_its_cap_at_most(self) -> None:
-        readings: list[StoredSample | StoredDay] = [
+        readings: list[KnownSample | KnownDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 900),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 5000, type="distance"),
             sample("2026-06-02T08:00Z", "2026-06-02T09:00Z", 300),
@@ -232,7 +232,7 @@ class TestPolicy:
         [(set(), 300), ({"oura"}, 30), ({"watch"}, 100), ({"watch", "oura"}, 130), ({"fitbit"}, 300), ({"phone"}, 0)],
     )
     def test_sources_are_allowed_by_app_and_by_kind(self, allowed: set[str], expected: int) -> None:
-        readings: list[StoredSample | StoredDay] = [
+        readings: list[KnownSample | KnownDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 100),
             sample("2026-06-01T10:00Z", "2026-06-01T11:00Z", 30, source_id=RING),
             total(JUNE_1, 300),
@@ -244,7 +244,7 @@ class TestPolicy:
             assert (part.reason is Reason.SOURCE_NOT_ALLOWED) == bool(allowed and not allowed & names)
 
     def test_what_was_typed_in_does_not_count_where_it_shall_not(self) -> None:
-        readings: list[StoredSample | StoredDay] = [
+        readings: list[KnownSample | KnownDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 900, recording="manual"),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 100, recording="active", source_id=PHONE),
             total(JUNE_1, 5000, "manual"),
@@ -255,7 +255,7 @@ class TestPolicy:
         assert reasons(frame, *readings) == [Reason.MANUAL, Reason.MANUAL, None]
 
     def test_what_only_its_owner_may_see_counts_for_nobody_else(self) -> None:
-        readings: list[StoredSample | StoredDay] = [
+        readings: list[KnownSample | KnownDay] = [
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 100),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 700, source_id=RING),
             sample("2026-06-01T08:00Z", "2026-06-01T09:00Z", 800, source_id=PHONE, channel="google_fit"),
@@ -389,7 +389,7 @@ class TestSeveralSources:
         assert reasons(FRAME, walk, total(JUNE_1, 501)) == [None, Reason.OVERLAPPED]
 
     def test_each_metric_is_counted_for_itself(self) -> None:
-        day = StoredDay("fitbit", JUNE_1, Totals(steps=100, distance_mm=9000), moment("2026-06-01T12:00Z"), None)
+        day = KnownDay("fitbit", JUNE_1, Totals(steps=100, distance_mm=9000), moment("2026-06-01T12:00Z"), None)
         parts = reckoned(FRAME, sample(*MEASURED, 500), sample(*MEASURED, 800, type="distance"), day)
         assert counted_days(FRAME, parts) == {JUNE_1: Totals(steps=500, distance_mm=9000)}
 
@@ -444,7 +444,7 @@ plain_samples = st.lists(
 )
 
 
-def ticked(first: int, plain: Plain, zone: str, **fields: Any) -> StoredSample:
+def ticked(first: int, plain: Plain, zone: str, **fields: Any) -> KnownSample:
     """``first``: the second at which ticks begin."""
     source, start, length, amount = plain
     begins, ends = (datetime.fromtimestamp(first + tick * TICK, UTC).isoformat() for tick in (start, start + length))
