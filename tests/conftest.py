@@ -1,6 +1,7 @@
 """The world that tests start from: real PostgreSQL and Valkey, people with tokens, competitions of every age."""
 
 import copy
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,6 +44,36 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         cursor.execute(_NO_TRUNCATE)
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
+
+
+_OTHERS_AT_WORK = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+   AND state <> 'idle'
+"""
+
+
+@pytest.fixture(autouse=True)
+def quiet_before_clearing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that commits is cleared away only when nobody works in its database any more.
+
+    A socket that was closed may have left a thread at a query; TRUNCATE and that query would wait for each other.
+    Should somebody begin after all, it is they who lose the deadlock: their own patience is shorter.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    if not (marker and marker.kwargs.get("transaction")) and "transactional_db" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    yield
+    patience = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < patience:
+            cursor.execute(_OTHERS_AT_WORK)
+            if cursor.fetchone() == (0,):
+                break
+            time.sleep(0.01)
+        cursor.execute("SET deadlock_timeout = '30s'")
 
 
 @pytest.fixture(autouse=True)
