@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.api.serializers import ProfileChanges
 from accounts.models import Scope, ServiceKey, User
 from accounts.services import change_profile, create_service_key, revoke_service_keys
+from config.core.admin import Page
 
 PROFILE_FIELDS = ("name", "bio", "country", "timezone")
 
@@ -30,7 +31,7 @@ class PersonForm(forms.ModelForm[User]):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(Page):
     form = PersonForm
     list_display = ("name", "email", "identity_provider", "country", "is_active", "is_staff", "joined_at")
     list_filter = ("is_active", "is_staff", "identity_provider")
@@ -55,7 +56,6 @@ class UserAdmin(admin.ModelAdmin[User]):
         "updated_at",
     )
     filter_horizontal = ("groups", "user_permissions")
-    show_full_result_count = False
 
     @admin.display(description="password")
     def password_state(self, user: User) -> str:
@@ -89,7 +89,7 @@ class ServiceKeyForm(forms.ModelForm[ServiceKey]):
 
 
 @admin.register(ServiceKey)
-class ServiceKeyAdmin(admin.ModelAdmin[ServiceKey]):
+class ServiceKeyAdmin(Page):
     form = ServiceKeyForm
     list_display = ("name", "prefix", "scopes", "created_at", "revoked_at")
     list_filter = ("revoked_at",)

@@ -1,10 +1,12 @@
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+
+from config.core.audit import audited
 
 
 class IdentityProvider(models.TextChoices):
@@ -25,6 +27,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
+@audited(fields=["is_active", "is_staff", "is_superuser"])
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. The id is the ``sub`` of their tokens, wherever those come from."""
 
@@ -77,6 +80,7 @@ class Scope(models.TextChoices):
     OPERATIONS_READ = "operations:read", "read metrics and detailed health"
 
 
+@audited(exclude=["digest"])
 class ServiceKey(models.Model):
     """A key for service-to-service calls. Only its SHA-256 is kept: the key itself has 256 random bits, so there is
     nothing to guess and no need for a slow hash."""
@@ -94,3 +98,27 @@ class ServiceKey(models.Model):
 
     def allows(self, scope: Scope) -> bool:
         return scope in self.scopes
+
+
+@audited(model_name="RoleGivenAudit", linked=False)
+class RoleGiven(User.groups.through):  # type: ignore[name-defined,misc]  # Django makes it as it goes
+    """Who has which role; Django's own table, for the audit trail."""
+
+    class Meta:
+        proxy = True
+
+
+@audited(model_name="PermissionGivenAudit", linked=False)
+class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defined,misc]
+    """Who has which single permission; Django's own table, for the audit trail."""
+
+    class Meta:
+        proxy = True
+
+
+@audited(model_name="RolePermissionAudit", linked=False)
+class RolePermission(Group.permissions.through):  # type: ignore[name-defined,misc]
+    """What a role may do; Django's own table, for the audit trail."""
+
+    class Meta:
+        proxy = True

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from competitions import rules
 from competitions.policy import DayBoundary, Policy, policy_of
 from competitions.rules import Kind, Metric, ScoreSource, SeatState, Status, TieRule, Visibility
+from config.core.audit import audited
 
 
 def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
@@ -47,6 +48,7 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
         return self.filter(asked[status])
 
 
+@audited(exclude=["participant_count", "reserved_count", "join_code", "updated_at"])
 class Competition(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="owned_competitions")
@@ -105,6 +107,7 @@ class Competition(models.Model):
 
     class Meta:
         ordering = ["-start_at", "id"]
+        permissions = [("organise_own", "Can run competitions of their own in the panel")]
         constraints = [
             models.CheckConstraint(condition=Q(end_at__gt=F("start_at")), name="competition_ends_after_start"),
             models.CheckConstraint(condition=Q(last_on__gte=F("starts_on")), name="competition_days_in_order"),
@@ -225,6 +228,7 @@ class Seat(models.Model):
         return f"{self.user_id} in {self.competition_id}, {self.state}"
 
 
+@audited(exclude=["document"])
 class RulesVersion(models.Model):
     """A competition's rules as they were frozen: number 1 when it starts, by the clock, each further one a change with
     an author and a reason. PostgreSQL refuses to change, delete or truncate them.

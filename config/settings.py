@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import django_stubs_ext
+import pghistory
+from django.templatetags.static import static
 
 from competitions.policy import OnHit
 from competitions.rules import DeviceKind, Kind, Metric, Status
@@ -42,7 +44,10 @@ REDIS_URL = ENV.REDIS_URL or devservices.redis_url(DATA_DIR)
 
 INSTALLED_APPS = [
     "daphne",  # first: it replaces runserver
-    "django.contrib.admin",
+    "config.apps.SiteConfig",  # its templates come before unfold's, and those before the stock ones
+    "unfold.apps.BasicAppConfig",  # not its default, which would put a site of its own in place of ours
+    "unfold.contrib.filters",
+    "config.apps.PanelConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -59,12 +64,14 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_prometheus",
     "procrastinate.contrib.django",
+    "pgtrigger",
+    "pghistory",
+    "formtools",
     "accounts",
     "competitions",
     "leaderboards",
     "fitness",
     "prizes",
-    "config",
 ]
 
 MIDDLEWARE = [
@@ -80,6 +87,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.core.audit.AuditMiddleware",
     "config.core.middleware.RefusalMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -156,6 +164,12 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "socket_connect_timeout": 2}]},
     }
 }
+
+# --- The audit trail, in PostgreSQL -----------------------------------------------------------------------------------
+
+# What is known of a change stands in its event's own row, which cannot be changed afterwards as a shared one could.
+PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
+PGHISTORY_OBJ_FIELD = pghistory.ObjForeignKey(related_name="audit_events", related_query_name="audit_event")
 
 # --- Jobs, in PostgreSQL ----------------------------------------------------------------------------------------------
 
@@ -291,6 +305,36 @@ if PUBLIC_URL.startswith("https://"):
     CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+
+# --- The panel --------------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Pacesetter",
+    "SITE_HEADER": "Pacesetter",
+    "SITE_SYMBOL": "directions_walk",
+    "SITE_URL": "/boards",
+    "SHOW_HISTORY": False,  # our trail is written by PostgreSQL, not by the forms
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("panel/panel.css")],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 254.604)",
+            "100": "oklch(93.2% .032 255.585)",
+            "200": "oklch(88.2% .059 254.128)",
+            "300": "oklch(80.9% .105 251.813)",
+            "400": "oklch(70.7% .165 254.624)",
+            "500": "oklch(62.3% .214 259.815)",
+            "600": "oklch(54.6% .245 262.881)",
+            "700": "oklch(48.8% .243 264.376)",
+            "800": "oklch(42.4% .199 265.638)",
+            "900": "oklch(37.9% .146 265.522)",
+            "950": "oklch(28.2% .091 267.935)",
+        },
+    },
+    "SIDEBAR": {"show_search": False, "navigation": "config.panel.navigation.navigation"},
+    "COMMAND": {"search_models": False},
+}
 
 # --- Texts, times, files, logs ----------------------------------------------------------------------------------------
 

@@ -8,14 +8,15 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from config.core.admin import ReadOnly, readable_document
+from competitions.admin.own import ReadOnlyOfCompetition
+from config.core.admin import readable_document
 from config.core.errors import Refusal
 from leaderboards.models import Board, Correction, FinalStandings, Standing
 from leaderboards.settling import add_correction
 
 
 @admin.register(Board)
-class BoardAdmin(ReadOnly):
+class BoardAdmin(ReadOnlyOfCompetition):
     list_display = ("competition", "version", "updated_at")
     list_filter = ("competition__status",)
     search_fields = ("competition__name",)
@@ -23,7 +24,7 @@ class BoardAdmin(ReadOnly):
 
 
 @admin.register(Standing)
-class StandingAdmin(ReadOnly):
+class StandingAdmin(ReadOnlyOfCompetition):
     list_display = ("user", "competition", "score", "steps", "on_board", "reached_at", "last_synced_at")
     list_filter = ("on_board", "competition__status")
     search_fields = ("user__name", "user__email", "competition__name")
@@ -31,7 +32,7 @@ class StandingAdmin(ReadOnly):
 
 
 @admin.register(FinalStandings)
-class FinalStandingsAdmin(ReadOnly):
+class FinalStandingsAdmin(ReadOnlyOfCompetition):
     list_display = ("competition", "number", "frozen_at", "frozen_by", "reason", "digest")
     list_filter = ("scoring_version",)
     search_fields = ("competition__name", "digest")
@@ -63,14 +64,13 @@ class CorrectionForm(forms.ModelForm[Correction]):
 
 
 @admin.register(Correction)
-class CorrectionAdmin(ReadOnly):
+class CorrectionAdmin(ReadOnlyOfCompetition):
     """A correction stays as it was made; what was wrong is made good by another one."""
 
     form = CorrectionForm
     list_display = ("made_at", "user", "competition", "points", "reason", "made_by")
     search_fields = ("user__name", "user__email", "competition__name", "reason")
     list_select_related = ("competition", "user", "made_by")
-    date_hierarchy = "made_at"
     raw_id_fields = ("competition", "user")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.functional import cached_property
 
 from competitions.models import Competition
+from config.core.audit import audited
 from leaderboards.documents import FinalRow, disqualified_in, rows_in
 from leaderboards.ranking import Placing
 from leaderboards.scoring import MAX_SCORE, Totals
@@ -28,6 +29,7 @@ class Board(models.Model):
         return f"board {self.competition_id} at {self.version}"
 
 
+@audited(fields=["competition", "user", "adjustment_points", "disqualified_reason"], updates_only=True)
 class Standing(models.Model):
     """Where one person stands in one competition. Totals in base units, as in scoring.Totals."""
 
@@ -102,6 +104,7 @@ class Standing(models.Model):
         return Placing(self.user_id, self.score, self.reached_at, self.joined_at)
 
 
+@audited(exclude=["document"])
 class FinalStandings(models.Model):
     """A competition's standings as they were frozen: number 1 by the clock, each further one a correction with an
     author and a reason. PostgreSQL refuses to change, delete or truncate them.
@@ -156,6 +159,7 @@ class FinalStandings(models.Model):
         return disqualified_in(self.document)
 
 
+@audited()
 class Correction(models.Model):
     """A bonus or, negative, a penalty by staff. PostgreSQL refuses to change, delete or truncate it: what was wrong is
     made good by another one. The sum of a person's corrections is their standing's ``adjustment_points``."""

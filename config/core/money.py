@@ -48,3 +48,8 @@ def to_minor(amount: Decimal, currency: str) -> int:
 def to_decimal(minor: int, currency: str) -> Decimal:
     """``1050, "USD"`` → ``Decimal("10.50")``, always with the currency's own number of places."""
     return Decimal(minor).scaleb(-decimals_of(currency))
+
+
+def money_text(minor: int, currency: str) -> str:
+    """For people: ``123450, "USD"`` → ``1,234.50 USD``."""
+    return f"{to_decimal(minor, currency):,} {currency}"

@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.models import User
-from config.core.admin import ReadOnly
+from config.core.admin import ReadOnly, ReadOnlyInline
 from config.core.errors import Refusal
 from fitness.models import Flag, FlagEvent, FlagEvidence
 from fitness.plausibility import Decision, FlagState
@@ -17,14 +17,8 @@ from fitness.queries.flags import DECIDE
 from fitness.services.decisions import decide_flag
 
 
-class _OfFlag(admin.TabularInline[Any, Flag]):
+class _OfFlag(ReadOnlyInline):
     """To be read by whoever reads the flag."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _reads_flags(request)

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from competitions.models import Competition
 from competitions.policy import Check
+from config.core.audit import audited
 from fitness.models.samples import DataSource
 from fitness.plausibility import Decision, FlagState
 from fitness.rules import SampleType
@@ -30,6 +31,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self.filter(Q(state=FlagState.OPEN.value) | Q(appeal_waits=True))
 
 
+@audited(exclude=["appeal"])
 class Flag(models.Model):
     """Something of a participant's day is not plausible, says a check. It changes only while its person is locked.
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from config.core.errors import Refusal
+from config.core.tables import SHOWN, Table, counted, day_and_time
 from prizes.actors import Actor
 from prizes.admin.overview import Overview
 from prizes.admin.steps import Answers, Effect, Step, Verdict, blocked, done, ready
-from prizes.admin.tables import SHOWN, Table, counted, day_and_time
 from prizes.gateways import gateway
 from prizes.limits import EVERY_OTHER, above
 from prizes.models import AwardList, PayoutAccount, Transfer, TransferState, TreasuryAction

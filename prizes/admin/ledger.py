@@ -10,8 +10,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from config.core.admin import ReadOnlyInline
+from config.core.money import money_text
+from config.core.tables import SHOWN, Table
 from prizes.admin.steps import Book
-from prizes.admin.tables import SHOWN, Table, money
 from prizes.models import (
     Account,
     AccountKind,
@@ -25,28 +27,23 @@ from prizes.models import (
 )
 
 
-class PostingInline(admin.TabularInline[Posting, Entry]):
+class PostingInline(ReadOnlyInline):
     model = Posting
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ("account", "debit", "credit")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
         return super().get_queryset(request).select_related("account")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("prizes.view_entry")  # an entry without its sides says nothing
 
     @admin.display(empty_value="")
     def debit(self, posting: Posting) -> str | None:
-        return money(posting.amount_minor, posting.account.currency) if posting.amount_minor > 0 else None
+        return money_text(posting.amount_minor, posting.account.currency) if posting.amount_minor > 0 else None
 
     @admin.display(empty_value="")
     def credit(self, posting: Posting) -> str | None:
-        return money(-posting.amount_minor, posting.account.currency) if posting.amount_minor < 0 else None
+        return money_text(-posting.amount_minor, posting.account.currency) if posting.amount_minor < 0 else None
 
 
 @admin.register(Entry)
@@ -55,7 +52,6 @@ class EntryAdmin(Book):
     list_filter = ("kind",)
     search_fields = ("key", "user__name", "competition__name")
     list_select_related = ("competition", "user", "by")
-    date_hierarchy = "created_at"
     fields = ("kind", "competition", "user", "note", "by", "created_at", "key")
     inlines = (PostingInline,)
 
@@ -77,7 +73,7 @@ class AccountAdmin(Book):
     @admin.display(description="balance")
     def balance(self, account: Account) -> str:
         debits: int = account.debits or 0  # type: ignore[attr-defined]
-        return money(debits if account.kind == AccountKind.CASH else -debits, account.currency)
+        return money_text(debits if account.kind == AccountKind.CASH else -debits, account.currency)
 
 
 @admin.register(AwardList)
@@ -101,34 +97,34 @@ class AwardListAdmin(Book):
 
     @admin.display(description="pool", ordering="pool_minor")
     def money(self, listed: AwardList) -> str:
-        return money(listed.pool_minor, listed.currency)
+        return money_text(listed.pool_minor, listed.currency)
 
     @admin.display(description="promised")
     def promised(self, listed: AwardList) -> str:
-        return money(listed.promised_minor, listed.currency)
+        return money_text(listed.promised_minor, listed.currency)
 
     @admin.display(description="entry fees")
     def fees(self, listed: AwardList) -> str:
-        return money(listed.fees_minor, listed.currency)
+        return money_text(listed.fees_minor, listed.currency)
 
     @admin.display(description="of these the platform's")
     def platform_fee(self, listed: AwardList) -> str:
-        return money(listed.platform_fee_minor, listed.currency)
+        return money_text(listed.platform_fee_minor, listed.currency)
 
     @admin.display(description="of these the organiser's")
     def organiser_part(self, listed: AwardList) -> str:
-        return money(listed.organiser_minor, listed.currency)
+        return money_text(listed.organiser_minor, listed.currency)
 
     @admin.display(description="kept of the pool")
     def kept(self, listed: AwardList) -> str:
-        return money(listed.kept_minor, listed.currency)
+        return money_text(listed.kept_minor, listed.currency)
 
     @admin.display(description="awards")
     def awards(self, listed: AwardList) -> Table:
         awards = listed.awards.select_related("user")
         return Table(
             ("rank", "person", "amount"),
-            [(a.rank, a.user.name, money(a.amount_minor, listed.currency)) for a in awards[:SHOWN]],
+            [(a.rank, a.user.name, money_text(a.amount_minor, listed.currency)) for a in awards[:SHOWN]],
             frozenset({0, 2}),
             total=awards.count(),
         )
@@ -140,7 +136,6 @@ class TreasuryActionAdmin(Book):
     list_filter = ("action",)
     search_fields = ("competition__name", "by__name", "service_key", "reason")
     list_select_related = ("competition", "by")
-    date_hierarchy = "done_at"
     fields = ("done_at", "who", "action", "competition", "reason", "particulars")
 
     @admin.display(description="who", ordering=F("by__name").asc(nulls_last=True))

@@ -12,11 +12,13 @@ from django.utils import timezone
 from accounts.models import User
 from competitions.rules import Status
 from config.core.errors import Refusal
+from config.core.money import money_text
+from config.core.tables import SHOWN, Table, counted, day_and_time, moment
 from leaderboards.models import FinalStandings
 from leaderboards.queries import final_standings, standings_in_board_order
 from leaderboards.ranking import ranks_of
 from prizes import plans, pots, queries
-from prizes.admin.tables import SHOWN, Table, counted, day_and_time, link, moment, money
+from prizes.admin.links import link
 from prizes.allocation import Leftover
 from prizes.calculation import Calculation, calculate
 from prizes.models import (
@@ -240,7 +242,7 @@ class Overview:
         rows = [
             (
                 moment(entry.created_at),
-                money(entry.sum, self.competition.currency),
+                money_text(entry.sum, self.competition.currency),
                 entry.key.removeprefix(f"funding:{self.competition.id}:"),
                 entry.by.name if entry.by else "–",
                 entry.note,
@@ -303,7 +305,7 @@ class Overview:
         ]
 
     def money(self, minor: int) -> str:
-        return money(minor, self.competition.currency)
+        return money_text(minor, self.competition.currency)
 
 
 def plan_table(document: plans.Document, currency: str, *, ties_share: bool) -> Table:
@@ -325,7 +327,7 @@ def _span(place: Mapping[str, Any]) -> str:
 
 
 def _worth(place: Mapping[str, Any], currency: str) -> str:
-    return f"{place['percent']} %" if "percent" in place else money(place["amount_minor"], currency)
+    return f"{place['percent']} %" if "percent" in place else money_text(place["amount_minor"], currency)
 
 
 def _names(user_ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from competitions.rules import Status
 from competitions.services.lifecycle import lock_competition
+from config.core.money import money_text
 from leaderboards.models import FinalStandings
 from prizes.admin.distribution_steps import APPROVE, DISTRIBUTE
 from prizes.admin.overview import Overview
 from prizes.admin.settlement_steps import CALCULATE, FUND, PAY_ORGANISER, REFUND, SETTLE
 from prizes.admin.steps import Step, WithSteps
-from prizes.admin.tables import money
 from prizes.forms import AmountForm
 from prizes.models import AwardList, Purpose, Settlement, Transfer, TransferState
 from prizes.models.transfers import UNFINISHED
@@ -98,11 +98,11 @@ class SettlementAdmin(WithSteps):
 
     @admin.display(description="promised pool", ordering="prize_pool_minor")
     def pool(self, row: Settlement) -> str:
-        return money(row.prize_pool_minor, row.currency)
+        return money_text(row.prize_pool_minor, row.currency)
 
     @admin.display(description="confirmed", ordering="funded_minor")
     def funded(self, row: Settlement) -> str:
-        return money(row.funded_minor, row.currency)
+        return money_text(row.funded_minor, row.currency)
 
     @admin.display(description="prizes")
     def prizes(self, row: Any) -> str:

@@ -6,12 +6,12 @@ from django.utils import timezone
 from accounts.models import User
 from competitions.rules import Status
 from config.core.errors import Invalid, Refusal
+from config.core.tables import SHOWN, Table, counted, day_and_time
 from leaderboards.settling import settle_competition
 from prizes import pots, queries
 from prizes.actors import Actor
 from prizes.admin.overview import Overview
 from prizes.admin.steps import Answers, Effect, Step, Verdict, blocked, done, ready
-from prizes.admin.tables import SHOWN, Table, counted, day_and_time
 from prizes.forms import AmountForm, FundingForm
 from prizes.models import Entry, Posting
 from prizes.services.audit import record_action

@@ -17,8 +17,8 @@ from django.urls import URLPattern, path, reverse
 from accounts.models import User
 from config.core.admin import ReadOnly
 from config.core.errors import Conflict, Refusal
+from config.core.tables import Table
 from prizes.actors import Actor
-from prizes.admin.tables import Table
 from prizes.api.permissions import TREASURER
 from prizes.forms import ReasonForm
 

@@ -10,9 +10,12 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from accounts.services import lock_people
+from config.core.admin import ReadOnlyInline
+from config.core.money import money_text
+from config.core.tables import Table, day_and_time, moment
 from prizes.actors import Actor
+from prizes.admin.links import link
 from prizes.admin.steps import Answers, Effect, Step, Verdict, WithSteps, blocked, done, ready
-from prizes.admin.tables import Table, day_and_time, link, moment, money
 from prizes.forms import ReferenceForm
 from prizes.models import Payment, PaymentState, Purpose, Transfer, TransferMove, TransferState
 from prizes.models.transfers import UNFINISHED
@@ -20,18 +23,13 @@ from prizes.services.fees import mark_payment_paid
 from prizes.services.transfers import give_up_transfer, mark_transfer_paid, retry_transfer
 
 
-class TransferMoveInline(admin.TabularInline[TransferMove, Transfer]):
+class TransferMoveInline(ReadOnlyInline):
     model = TransferMove
     verbose_name_plural = "what happened to it"
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ("moved_at", "from_state", "to_state", "attempt", "reason", "by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TransferMove]:
         return super().get_queryset(request).select_related("by")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("prizes.view_transfer")  # whoever sees the transfer sees its life
@@ -71,7 +69,7 @@ def _what_retry_does(transfer: Transfer, treasurer: User) -> Effect:
 
 
 def _sum(row: Transfer | Payment) -> str:
-    return money(row.amount_minor, row.currency)
+    return money_text(row.amount_minor, row.currency)
 
 
 def _life(transfer: Transfer) -> Table:
@@ -152,7 +150,6 @@ class TransferAdmin(WithSteps):
     search_fields = ("key", "reference", "user__name", "user__email", "competition__name")
     search_help_text = "Person, e-mail, competition, our key or the gateway's reference."
     list_select_related = ("user", "competition")
-    date_hierarchy = "created_at"
     fields = (
         "person",
         "money",
@@ -235,7 +232,6 @@ class PaymentAdmin(WithSteps):
     search_fields = ("id", "user__name", "user__email", "competition__name", "payment_reference")
     search_help_text = "Person, e-mail, competition, or a reference."
     list_select_related = ("user", "competition")
-    date_hierarchy = "created_at"
     fields = (
         "person",
         "money",

@@ -3,9 +3,11 @@ from django.db import models
 from django.db.models import F, Q
 
 from competitions.models import Competition
+from config.core.audit import audited
 from leaderboards.models import FinalStandings
 
 
+@audited()
 class PrizePlan(models.Model):
     """How a competition's pool is divided; `prizes.plans` says what ``document`` holds, and the default without one."""
 
@@ -18,6 +20,7 @@ class PrizePlan(models.Model):
         return f"plan of {self.competition_id}"
 
 
+@audited()
 class AwardList(models.Model):
     """What one version of the final standings is worth, to the last minor unit. Never changed: corrected standings make
     a list of their own, with the standings' number as its version."""
@@ -80,6 +83,7 @@ class Award(models.Model):
         return f"{self.amount_minor} for {self.user_id}"
 
 
+@audited()
 class Distribution(models.Model):
     """Somebody's decision to pay an award list, and somebody else's approval where one is needed."""
 

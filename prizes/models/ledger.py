@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from competitions.models import Competition
+from config.core.audit import audited
 
 
 class AccountKind(models.TextChoices):
@@ -67,6 +68,7 @@ class EntryKind(models.TextChoices):
     ORGANISER_PAID = "organiser_paid", "paid out to the organiser"
 
 
+@audited(exclude=["key", "posting_count"])
 class Entry(models.Model):
     """One event in the ledger. ``key`` is made of what happened, so the same event is written once however often it is
     reported."""

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from competitions.models import Competition, Seat
+from config.core.audit import audited
 
 
 class PaymentState(models.TextChoices):
@@ -13,6 +14,7 @@ class PaymentState(models.TextChoices):
     CLOSED = "closed", "closed"  # nobody paid, and nobody can any more
 
 
+@audited(exclude=["checkout_url"])
 class Payment(models.Model):
     """Somebody's entry fee, from the checkout page to the money. One for each seat that was held."""
 
@@ -47,6 +49,7 @@ class Payment(models.Model):
         return f"fee of {self.user_id} for {self.competition_id}"
 
 
+@audited()
 class PayoutAccount(models.Model):
     """Where a winner's prizes go, at one gateway."""
 

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from competitions.models import Competition
+from config.core.audit import audited
 from prizes.models.awards import Award
 from prizes.models.ledger import Entry
 from prizes.models.payments import Payment
@@ -27,6 +28,7 @@ class TransferState(models.TextChoices):
 UNFINISHED = (TransferState.PENDING, TransferState.SENT, TransferState.UNKNOWN)
 
 
+@audited(exclude=["updated_at"])
 class Transfer(models.Model):
     """Money to one person. ``key`` is made of competition, user and award version, or of the payment that is given
     back, never of a place; it is what the gateway files the transfer under."""

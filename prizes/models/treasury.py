@@ -3,8 +3,10 @@ from django.db import models
 from django.db.models import Q
 
 from competitions.models import Competition
+from config.core.audit import audited
 
 
+@audited()
 class TreasuryAction(models.Model):
     """Who did what about a competition's money, when and why. Append-only (migration 0002)."""
 

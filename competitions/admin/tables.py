@@ -1,30 +1,26 @@
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from competitions.admin.own import ReadOnlyOfCompetition
 from competitions.models import Competition, Participant, RulesVersion, Seat, StatusMove
 from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
-from config.core.admin import ReadOnly, readable_document
-from config.core.money import to_decimal
+from config.core.admin import ReadOnlyInline, readable_document
+from config.core.money import money_text
 
 
-class StatusMoveInline(admin.TabularInline[StatusMove, Competition]):
+class StatusMoveInline(ReadOnlyInline):
     model = StatusMove
-    extra = 0
-    can_delete = False
-    readonly_fields = ("from_status", "to_status", "moved_at", "moved_by")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    fields = readonly_fields = ("from_status", "to_status", "moved_at", "moved_by")
 
 
 @admin.register(Competition)
-class CompetitionAdmin(ReadOnly):
+class CompetitionAdmin(ReadOnlyOfCompetition):
     """Rules, dates and money change over the API, where they are checked; here one looks, publishes and cancels."""
+
+    competition = ""
 
     list_display = (
         "name",
@@ -40,13 +36,12 @@ class CompetitionAdmin(ReadOnly):
     list_filter = ("status", "visibility", "kind", "metric")
     search_fields = ("name", "id", "owner__name", "owner__email")
     list_select_related = ("owner",)
-    date_hierarchy = "start_at"
     inlines = (StatusMoveInline,)
     actions = ("publish", "cancel")
 
     @admin.display(description="prize pool")
     def pool(self, competition: Competition) -> str:
-        return f"{to_decimal(competition.prize_pool_minor, competition.currency)} {competition.currency}"
+        return money_text(competition.prize_pool_minor, competition.currency)
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("competitions.change_competition")
@@ -68,7 +63,7 @@ class CompetitionAdmin(ReadOnly):
 
 
 @admin.register(Participant)
-class ParticipantAdmin(ReadOnly):
+class ParticipantAdmin(ReadOnlyOfCompetition):
     list_display = ("user", "competition", "joined_at", "left_at")
     list_filter = (("left_at", admin.EmptyFieldListFilter),)
     search_fields = ("user__name", "user__email", "competition__name")
@@ -76,7 +71,7 @@ class ParticipantAdmin(ReadOnly):
 
 
 @admin.register(Seat)
-class SeatAdmin(ReadOnly):
+class SeatAdmin(ReadOnlyOfCompetition):
     list_display = ("user", "competition", "state", "fee", "reserved_at", "expires_at", "taken_at", "released_at")
     list_filter = ("state", "currency")
     search_fields = ("id", "user__name", "user__email", "competition__name")
@@ -84,11 +79,11 @@ class SeatAdmin(ReadOnly):
 
     @admin.display(description="entry fee")
     def fee(self, seat: Seat) -> str:
-        return f"{to_decimal(seat.fee_minor, seat.currency)} {seat.currency}"
+        return money_text(seat.fee_minor, seat.currency)
 
 
 @admin.register(StatusMove)
-class StatusMoveAdmin(ReadOnly):
+class StatusMoveAdmin(ReadOnlyOfCompetition):
     list_display = ("competition", "from_status", "to_status", "moved_at", "moved_by")
     list_filter = ("to_status",)
     search_fields = ("competition__name",)
@@ -96,7 +91,7 @@ class StatusMoveAdmin(ReadOnly):
 
 
 @admin.register(RulesVersion)
-class RulesVersionAdmin(ReadOnly):
+class RulesVersionAdmin(ReadOnlyOfCompetition):
     list_display = ("competition", "number", "made_at", "made_by", "reason", "digest")
     search_fields = ("competition__name", "digest")
     list_select_related = ("competition", "made_by")

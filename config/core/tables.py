@@ -1,4 +1,4 @@
-"""How the panel shows money, moments and rows."""
+"""How the panel shows rows, moments and counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from config.core.money import to_decimal
-
 SHOWN = 100
 """Rows of a table, at most; a page stays a page for a competition of thousands."""
-
-
-def money(minor: int, currency: str) -> str:
-    """``123450, "USD"`` → ``1,234.50 USD``."""
-    return f"{to_decimal(minor, currency):,} {currency}"
 
 
 def day_and_time(at: datetime) -> str:
@@ -27,11 +19,6 @@ def day_and_time(at: datetime) -> str:
 
 def moment(at: datetime) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), day_and_time(at))
-
-
-def link(model: str, key: Any, text: Any) -> SafeString:
-    """To a row's page in the treasury."""
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:prizes_{model}_change", args=[key]), text)
 
 
 def counted(count: int, one: str, many: str) -> str:
@@ -63,6 +50,6 @@ class Table:
         return max(0, self.total - len(self.rows))
 
     def __str__(self) -> SafeString:
-        return render_to_string("admin/prizes/table.html", {"table": self})
+        return render_to_string("panel/table.html", {"table": self})
 
     __html__ = __str__

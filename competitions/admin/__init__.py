@@ -1,0 +1,3 @@
+from competitions.admin import tables  # registers them
+
+__all__ = ["tables"]
