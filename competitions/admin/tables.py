@@ -16,7 +16,6 @@ class StatusMoveInline(ReadOnlyInline):
     fields = readonly_fields = ("from_status", "to_status", "moved_at", "moved_by")
 
 
-@admin.register(Competition)
 class CompetitionAdmin(ReadOnlyOfCompetition):
     """Rules, dates and money change over the API, where they are checked; here one looks, publishes and cancels."""
 

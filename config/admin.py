@@ -1,0 +1,3 @@
+from config.panel import cockpit  # registers it
+
+__all__ = ["cockpit"]
