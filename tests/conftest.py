@@ -4,11 +4,14 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
 import hypothesis
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
@@ -128,6 +131,21 @@ def other(make_person: MakePerson) -> User:
 @pytest.fixture
 def staff(make_person: MakePerson) -> User:
     return make_person("Staff", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def make_staff(make_person: MakePerson) -> Callable[..., User]:
+    """A member of staff with these of the roles organiser, reviewer, treasurer and support."""
+
+    def make(*roles: str, name: str = "", **fields: Any) -> User:
+        if not Group.objects.exists():  # a test that commits was cleared away, and what the migration made with it
+            import_module("config.migrations.0001_roles").make_roles(apps, None)
+        member = make_person(name or " ".join(roles).capitalize(), is_staff=True, **fields)
+        member.groups.set(Group.objects.filter(name__in=roles))
+        assert member.groups.count() == len(roles)
+        return member
+
+    return make
 
 
 @pytest.fixture
