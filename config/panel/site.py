@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
+from config.core.audit import note
+
 if TYPE_CHECKING:  # unfold has no types
     from django.contrib.admin import AdminSite as _Site
 else:
@@ -34,6 +36,8 @@ class PanelSite(_Site):
         guarded = super().admin_view(view, cacheable)
 
         def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.user.is_authenticated:
+                note(user=str(request.user.pk))
             response: HttpResponse = guarded(request, *args, **kwargs)
             response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             return response
