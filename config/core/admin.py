@@ -63,6 +63,10 @@ class BoundedPaginator(Paginator[Any]):
         return min(self.counted, MOST_ROWS)
 
     @property
+    def count_text(self) -> str:
+        return f"{self.count:,}"
+
+    @property
     def is_cut(self) -> bool:
         """There are more rows than can be paged through."""
         return self.counted > MOST_ROWS

@@ -6,6 +6,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Max, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -54,7 +55,7 @@ def _reads_flags(request: HttpRequest) -> bool:
 class DecisionForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "vLargeTextField"}),
+        widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Why; the person reads it, and it is kept with your name.",
     )
 
@@ -145,6 +146,7 @@ class FlagAdmin(ReadOnly):
             "opts": self.opts,
             "media": self.media,
             "title": f"{decision.capitalize()}?",
+            "crumbs": [("Flags", reverse("admin:fitness_flag_changelist"))],
             "decision": decision,
             "effect": _EFFECTS[decision],
             "flags": flags,

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -21,10 +21,10 @@ _AMOUNTS = (
 class OfPerson(ReadOnly):
     """Newest first by their keys: these tables are written all day, and an index for the eye would cost each write."""
 
-    search_fields: tuple[str, ...] = ("user",)
+    search_fields: ClassVar[tuple[str, ...]] = ("user",)
     search_help_text = "Person, e-mail or a person's id"
-    list_select_related: tuple[str, ...] = ("user",)
-    ordering: tuple[str, ...] = ("-id",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("user",)
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
 
 @admin.register(Activity)
