@@ -158,7 +158,7 @@ class FlagAdmin(ReadOnly):
 
     def _decide_one(self, request: HttpRequest, flag: Flag, decision: Decision, reason: str) -> None:
         assert isinstance(request.user, User)
-        named = f"{flag.get_check_name_display()} of {flag.user}, {flag.day}"
+        named = f"{flag.get_check_name_display().capitalize()} of {flag.user}, {flag.day}"
         try:
             decided = decide_flag(
                 flag_id=flag.id, decision=decision, reason=reason, by=request.user, now=timezone.now()
