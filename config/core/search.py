@@ -55,10 +55,10 @@ class WordIndex(GinIndex):
 
 
 def words_asked(text: str) -> str:
-    """``"O'Neil  ada"`` → ``'O' & 'Neil':* & 'ada':*``, in PostgreSQL's language. A single letter is a word of its own:
-    as a beginning it would be that of everybody."""
+    """``"O'Neil  ada"`` → ``'O' & 'Neil':* & 'ada':*``, in PostgreSQL's language. A single Latin letter is a word of
+    its own: as a beginning it would be that of everybody."""
     words = text.replace("\0", " ")[:_LONGEST].translate(_SPACES).split()[:_MOST_WORDS]
-    return " & ".join(f"'{word}'" + (":*" if len(word) > 1 else "") for word in words)
+    return " & ".join(f"'{word}'" + ("" if len(word) == 1 and word.isascii() else ":*") for word in words)
 
 
 def parsed_uuid(text: str) -> UUID | None:
@@ -97,7 +97,8 @@ class Search:
 
     def _keyed(self, name: str) -> Q:
         lookup = "exact" if name[0] == "=" else "startswith"
-        return Q(**{f"{name[1:]}__{lookup}": self.text.replace("\0", "")})
+        is_there = ~Q(**{name[1:]: ""})  # as the indexes of columns that are often empty say it
+        return Q(**{f"{name[1:]}__{lookup}": self.text.replace("\0", "")}) & is_there
 
     def _named(self, name: str) -> Q:
         field = self.model._meta.get_field(name)

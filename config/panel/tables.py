@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.contrib.auth import admin as _auth
 from django.contrib.auth.models import Group
 from django.db.models import Case, Model, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
 from procrastinate.contrib.django import admin as _procrastinate
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 from rest_framework_simplejwt.token_blacklist import admin as _token_blacklist
@@ -89,10 +90,10 @@ class JobAdmin(ReadOnly):
     when_empty = "Nothing waits to be done, and nothing has failed."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProcrastinateJob]:
-        failed = ProcrastinateJob.objects.filter(status="failed").order_by("-id").values("id")[:MOST_JOBS]
-        newest = ProcrastinateJob.objects.order_by("-id").values("id")[:MOST_JOBS]
+        newest, failed = ProcrastinateJob.objects.all(), ProcrastinateJob.objects.filter(status="failed")
+        shown = Q(id__gte=_last_shown(newest)) | Q(status="failed", id__gte=_last_shown(failed))
         events = ProcrastinateEvent.objects.filter(job=OuterRef("pk")).order_by("-id")
-        jobs: QuerySet[ProcrastinateJob] = super().get_queryset(request).filter(Q(id__in=failed) | Q(id__in=newest))
+        jobs: QuerySet[ProcrastinateJob] = super().get_queryset(request).filter(shown)
         return jobs.annotate(last_at=Subquery(events.values("at")[:1]))
 
     @admin.display(description="task")
@@ -102,11 +103,21 @@ class JobAdmin(ReadOnly):
 
     @admin.display(description="concerns")
     def concerns(self, job: ProcrastinateJob) -> str:
-        named = {name: value for name, value in job.args.items() if name.endswith("_id")}
-        return ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in named.items())
+        return ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in _named_rows(job).items())
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context["subtitle"] = self.task(context["original"])  # its own name has all arguments in it
-        return super().render_change_form(request, context, *args, **kwargs)
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Without the others, which are part of its own name too."""
+        job = super().get_object(request, object_id, from_field)
+        if job is not None:
+            job.args = _named_rows(job)
+        return job
+
+
+def _last_shown(jobs: QuerySet[ProcrastinateJob]) -> Coalesce:
+    """The key of the last of these that is still in the list."""
+    last = jobs.order_by("-id").values("id")[MOST_JOBS - 1 : MOST_JOBS]
+    return Coalesce(Subquery(last), Value(0))
+
+
+def _named_rows(job: ProcrastinateJob) -> dict[str, Any]:
+    return {name: value for name, value in job.args.items() if name.endswith("_id")}

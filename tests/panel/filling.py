@@ -15,7 +15,7 @@ from prizes.models import Account, AwardList, Entry, GatewayEvent, Payment, Payo
 
 UUID_OF_I = "('00000000-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid"
 EARLIER = "now() - i * interval '1 minute'"
-LATER = "now() + interval '1 day'"
+LATER = "now() + i * interval '1 minute'"
 
 # What the constraints of a table ask for; i counts the rows.
 WANTED: dict[type[models.Model], dict[str, str]] = {

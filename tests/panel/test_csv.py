@@ -81,7 +81,7 @@ def test_a_name_is_never_a_formula(name: str) -> None:
     assert line == [f"'{name}", "-5", "1.5", "", "yes"]
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\0")))
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
 def test_whatever_the_text_it_stays_one_cell_and_one_text(text: str) -> None:
     ((cell,),) = csv.reader(io.StringIO(written_lines([[text]]), newline=""))
     assert cell.removeprefix("'") == text.removeprefix("'")
@@ -97,6 +97,7 @@ def test_chunks_put_together_are_the_whole_in_order(order: list[str], db: None) 
     assert found == list(rows.values_list("pk", flat=True))
 
 
+@pytest.mark.slow
 def test_every_list_has_one_and_no_secret_is_in_it(desk: Client) -> None:
     fill(3, *tables(), digest="'se' || 'cret' || i", tokens="''", password="'se' || 'cret'")
     for model in site._registry:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from django.contrib.admin.sites import site
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.test import Client, RequestFactory
@@ -20,7 +21,7 @@ from config.panel import tables as panel_tables
 from prizes.admin import settlement
 from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson
-from tests.panel.filling import BY_HAND, fill, fill_jobs, tables
+from tests.panel.filling import fill, fill_jobs, tables
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
     for place, name, value in (
         (core_admin, "MOST_ROWS", BOUND),
         (settlement, "MOST_ROWS", BOUND),
-        (search, "MOST_FOUND", 20),
+        (search, "MOST_FOUND", 5),
         (panel_tables, "MOST_JOBS", BOUND),
     ):
         monkeypatch.setattr(place, name, value)
@@ -53,12 +54,15 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
 
 
-def ask(page: Any, member: User, question: str) -> Any:
+def asked_by(member: User, question: str = "") -> Any:
     request = RequestFactory().get("/", parse_qs(question, keep_blank_values=True))
     request.user = member
-    request._messages = []  # type: ignore[attr-defined]
-    page.message_user = lambda *told: None
-    listed = page.get_changelist_instance(request)
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    return request
+
+
+def ask(page: Any, member: User, question: str) -> Any:
+    listed = page.get_changelist_instance(asked_by(member, question))
     list(listed.result_list)
     return listed
 
@@ -73,7 +77,8 @@ def rows_looked_at(statement: str) -> int:
 def _sum(node: Any) -> int:
     """Of every scan, what it gave and what it threw away."""
     scans = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    own = scans * node["Actual Loops"] if "Scan" in node["Node Type"] else 0
+    reads = "Scan" in node["Node Type"] and node["Node Type"] != "Bitmap Index Scan"  # whose rows are counted above it
+    own = scans * node["Actual Loops"] if reads else 0
     return round(own) + sum(_sum(child) for child in node.get("Plans", ()))
 
 
@@ -104,14 +109,15 @@ def costs(page: Any, member: User) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 def test_no_list_looks_at_more_rows_than_its_bound_whatever_it_is_asked(many: None, staff: User) -> None:
     """Counting, the first and a deep page, every order, every filter, every search, of every table."""
-    dear = {}
+    dear: dict[tuple[str, str], int] = {}
     for model, page in site._registry.items():
-        if model.__name__ not in BY_HAND - {"ProcrastinateJob"}:
+        if model.__name__ not in {"Group", "SandboxFault", "ServiceKey"}:  # made one by one, by people
             assert isinstance(page, Page), f"{model.__name__} is no page of the panel's"
             dear |= {(model.__name__, q): cost for q, cost in costs(page, staff).items() if cost > LOOKED_AT}
-    assert dear == {}
+    assert not dear, "\n".join(f"{asked}: {cost}" for asked, cost in dear.items())
 
 
 def test_a_list_is_counted_up_to_its_bound_and_says_so(many: None, staff: User) -> None:
@@ -122,6 +128,7 @@ def test_a_list_is_counted_up_to_its_bound_and_says_so(many: None, staff: User) 
     assert client.get("/admin/accounts/user/?p=3").status_code == 302
 
 
+@pytest.mark.slow
 def test_a_page_takes_as_many_statements_for_many_rows_as_for_few(staff: User) -> None:
     client = Client()
     client.force_login(staff)
@@ -148,11 +155,10 @@ def test_a_page_takes_as_many_statements_for_many_rows_as_for_few(staff: User) -
     assert counts() == few
 
 
-def test_an_address_sorts_and_filters_by_nothing_that_the_list_does_not_offer(
-    many: None, staff: User, rf: RequestFactory
-) -> None:
+def test_an_address_sorts_and_filters_by_nothing_that_the_list_does_not_offer(many: None, staff: User) -> None:
     people: Any = site._registry[User]
-    assert ask(people, staff, "o=1").queryset.query.order_by == ("-pk",), "by e-mail, which no index serves"
+    by_email, unasked = (ask(people, staff, question).queryset.query.order_by for question in ("o=1", ""))
+    assert set(by_email) == set(unasked), "no index serves it"
     for guess in ("password__startswith=a", "bio__contains=a", "email=a", "groups__name=a", "is_superuser=1"):
         with pytest.raises(SuspiciousOperation):
             ask(people, staff, guess)
@@ -185,7 +191,7 @@ def test_people_are_found_by_the_beginnings_of_words(
     make_person("Éva O'Néill", email="eva@example.org")
     make_person("田中 太郎", email="taro@example.org")
     people: Any = site._registry[User]
-    shown = people.get_search_results(RequestFactory().get("/"), User.objects.all(), text)[0]
+    shown = people.get_search_results(asked_by(staff), User.objects.all(), text)[0]
     assert {person.name for person in shown} == found
 
 
@@ -199,7 +205,7 @@ def test_a_search_goes_by_whose_or_which_and_by_a_whole_id(
     page: Any = next(page for model, page in site._registry.items() if model.__name__ == "Participant")
 
     def found(text: str) -> set[tuple[str, str]]:
-        rows = page.get_search_results(RequestFactory().get("/"), page.model.objects.all(), text)[0]
+        rows = page.get_search_results(asked_by(staff), page.model.objects.all(), text)[0]
         return {(row.user.name, row.competition.name) for row in rows}
 
     assert found("ben") == {("Ben", "Lake walk"), ("Ben", "Hill run")}
@@ -208,6 +214,7 @@ def test_a_search_goes_by_whose_or_which_and_by_a_whole_id(
     assert found(str(ada.id)) == {("Ada", "Lake walk")}
 
 
+@pytest.mark.slow
 def test_odd_questions_to_any_list_are_no_server_error(staff: User, make_competition: MakeCompetition) -> None:
     client = Client()
     client.force_login(staff)

@@ -17,7 +17,7 @@ from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition
 from tests.panel.filling import fill, tables
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # every table of the panel, many times
 
 MINE, THEIRS = (UUID(f"00000000-0000-4000-8000-00000000000{i}") for i in (1, 2))
 OWN = {
@@ -66,7 +66,7 @@ def path_of(model: type[Model]) -> str:
 def keys(model: type[Model]) -> tuple[Any, Any]:
     """Of what is theirs to see, and of the other's."""
     way = "" if model is Competition else "competition_id"
-    return tuple(model._default_manager.get(**{way or "pk": owner}).pk for owner in (MINE, THEIRS))  # type: ignore[return-value]
+    return tuple(model._default_manager.get(**{way or "pk": owner}).pk for owner in (MINE, THEIRS))
 
 
 def of_competitions() -> list[type[Model]]:
