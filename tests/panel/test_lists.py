@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -247,3 +248,12 @@ def test_an_empty_list_says_what_would_be_in_it(staff: User) -> None:
     assert "No participants for “zoe”" in client.get("/admin/competitions/participant/?q=zoe").content.decode()
     for model, page in site._registry.items():
         assert getattr(page, "when_empty", ""), f"{model.__name__} says nothing"
+
+
+def test_no_thread_finds_the_request_of_another(staff: User) -> None:
+    """Unfold keeps it on the one object that is every thread's."""
+    people: Any = site._registry[User]
+    people.request = asked_by(staff)
+    assert people.request.user == staff
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(hasattr, people, "request").result() is False
