@@ -10,6 +10,7 @@ from accounts.api.serializers import ProfileChanges
 from accounts.models import Scope, ServiceKey, User
 from accounts.services import change_profile, create_service_key, revoke_service_keys
 from config.core.admin import Page
+from config.core.columns import Column, YesNo
 
 PROFILE_FIELDS = ("name", "bio", "country", "timezone")
 
@@ -33,9 +34,21 @@ class PersonForm(forms.ModelForm[User]):
 @admin.register(User)
 class UserAdmin(Page):
     form = PersonForm
-    list_display = ("name", "email", "identity_provider", "country", "is_active", "is_staff", "joined_at")
-    list_filter = ("is_active", "is_staff", "identity_provider")
-    search_fields = ("name", "email", "id")
+    list_display = (
+        "name",
+        "email",
+        Column("identity_provider", "account of"),
+        "country",
+        YesNo("is_active", "active"),
+        YesNo("is_staff", "staff"),
+        Column("joined_at", "joined", sorts=True),
+    )
+    list_filter = ("is_active", "is_staff")
+    found_filters = ("identity_provider",)
+    search_fields = ("id",)
+    search_help_text = "Name, e-mail or id"
+    ordering = ("-joined_at",)
+    when_empty = "Nobody has registered yet."
     readonly_fields = ("id", "identity_provider", "email", "password_state", "last_login", "joined_at", "updated_at")
     fields = (
         "id",
@@ -91,9 +104,18 @@ class ServiceKeyForm(forms.ModelForm[ServiceKey]):
 @admin.register(ServiceKey)
 class ServiceKeyAdmin(Page):
     form = ServiceKeyForm
-    list_display = ("name", "prefix", "scopes", "created_at", "revoked_at")
-    list_filter = ("revoked_at",)
-    search_fields = ("name", "prefix")
+    list_display = (
+        "name",
+        "prefix",
+        Column("scopes", "good for"),
+        Column("created_at", "made"),
+        Column("revoked_at", "revoked"),
+    )
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("^name", "^prefix")
+    search_help_text = "Name or prefix, from its beginning"
+    ordering = ("-created_at",)
+    when_empty = "No other service may write here yet."
     actions = ("revoke",)
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from config.core.audit import audited
+from config.core.search import WordIndex
 
 
 class IdentityProvider(models.TextChoices):
@@ -65,7 +66,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="one_local_account_per_email",
             ),
         ]
-        indexes = [models.Index(fields=["-joined_at"])]
+        indexes = [
+            models.Index(fields=["-joined_at"]),
+            models.Index(fields=["-joined_at"], condition=models.Q(is_staff=True), name="people_staff_lists"),
+            models.Index(fields=["-joined_at"], condition=models.Q(is_active=False), name="people_closed_lists"),
+            WordIndex("name", "email", name="people_search"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -11,6 +11,7 @@ from competitions import rules
 from competitions.policy import DayBoundary, Policy, policy_of
 from competitions.rules import Kind, Metric, ScoreSource, SeatState, Status, TieRule, Visibility
 from config.core.audit import audited
+from config.core.search import WordIndex
 
 
 def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
@@ -130,6 +131,18 @@ class Competition(models.Model):
                 condition=~Q(status__in=["completed", "cancelled", "draft"]),
                 name="competition_still_moving",
             ),
+            models.Index(fields=["-end_at"], name="competitions_end_lists"),
+            models.Index(
+                fields=["-end_at"],
+                condition=Q(funded_minor__lt=F("prize_pool_minor"), cancelled_at=None, published_at__isnull=False),
+                name="competitions_short_lists",
+            ),
+            models.Index(
+                fields=["-end_at"],
+                condition=Q(prize_pool_minor__gt=0) | Q(entry_fee_minor__gt=0),
+                name="competitions_stake_lists",
+            ),
+            WordIndex("name", name="competitions_search"),
         ]
 
     def __str__(self) -> str:
@@ -222,6 +235,7 @@ class Seat(models.Model):
         ]
         indexes = [
             models.Index(fields=["expires_at"], condition=Q(state=SeatState.RESERVED), name="seats_waiting_for_money"),
+            models.Index(fields=["-reserved_at", "id"], name="seats_lists"),
         ]
 
     def __str__(self) -> str:

@@ -341,6 +341,7 @@ UNFOLD = {
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [("clients", BASE_DIR / "docs/clients")]  # what other clients copy, the live page runs on

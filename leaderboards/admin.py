@@ -3,6 +3,7 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -10,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from competitions.admin.own import ReadOnlyOfCompetition
 from config.core.admin import readable_document
+from config.core.columns import Column, Number, YesNo
 from config.core.errors import Refusal
 from leaderboards.models import Board, Correction, FinalStandings, Standing
 from leaderboards.settling import add_correction
@@ -17,26 +19,47 @@ from leaderboards.settling import add_correction
 
 @admin.register(Board)
 class BoardAdmin(ReadOnlyOfCompetition):
-    list_display = ("competition", "version", "updated_at")
-    list_filter = ("competition__status",)
-    search_fields = ("competition__name",)
+    list_display = ("competition", Number("version"), Column("updated_at", "last moved"))
+    search_fields = ("competition",)
+    search_help_text = "Competition"
     list_select_related = ("competition",)
+    when_empty = "A competition has a board from the moment it is made; none has been made yet."
 
 
 @admin.register(Standing)
 class StandingAdmin(ReadOnlyOfCompetition):
-    list_display = ("user", "competition", "score", "steps", "on_board", "reached_at", "last_synced_at")
-    list_filter = ("on_board", "competition__status")
-    search_fields = ("user__name", "user__email", "competition__name")
+    list_display = (
+        Column("user", "person"),
+        "competition",
+        Number("score", "points"),
+        Number("steps"),
+        YesNo("on_board", "on the board"),
+        Column("reached_at", "reached"),
+        Column("last_synced_at", "last sync"),
+    )
+    found_filters = ("on_board",)
+    search_fields = ("user", "competition")
+    search_help_text = "Person, e-mail or competition"
     list_select_related = ("user", "competition")
+    ordering = ("-id",)
+    when_empty = "Nobody stands on a board yet."
 
 
 @admin.register(FinalStandings)
 class FinalStandingsAdmin(ReadOnlyOfCompetition):
-    list_display = ("competition", "number", "frozen_at", "frozen_by", "reason", "digest")
-    list_filter = ("scoring_version",)
-    search_fields = ("competition__name", "digest")
+    list_display = (
+        "competition",
+        "number",
+        Column("frozen_at", "frozen"),
+        Column("frozen_by", "by"),
+        "reason",
+        Column("digest", "SHA-256"),
+    )
+    search_fields = ("competition",)
+    search_help_text = "Competition"
     list_select_related = ("competition", "frozen_by")
+    ordering = ("-id",)
+    when_empty = "No competition has final standings yet."
     fields = (
         "competition",
         "number",
@@ -49,6 +72,9 @@ class FinalStandingsAdmin(ReadOnlyOfCompetition):
         "readable",
     )
     readonly_fields = ("readable",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FinalStandings]:
+        return super().get_queryset(request).defer("document")  # of thousands of people; a list shows none of them
 
     @admin.display(description="document")
     def readable(self, standings: FinalStandings) -> SafeString:
@@ -68,8 +94,18 @@ class CorrectionAdmin(ReadOnlyOfCompetition):
     """A correction stays as it was made; what was wrong is made good by another one."""
 
     form = CorrectionForm
-    list_display = ("made_at", "user", "competition", "points", "reason", "made_by")
-    search_fields = ("user__name", "user__email", "competition__name", "reason")
+    list_display = (
+        Column("made_at", "made", sorts=True),
+        Column("user", "person"),
+        "competition",
+        Number("points"),
+        "reason",
+        Column("made_by", "by"),
+    )
+    search_fields = ("id", "user", "competition")
+    search_help_text = "Person, e-mail or competition"
+    ordering = ("-made_at", "id")
+    when_empty = "Nobody has been given or taken points."
     list_select_related = ("competition", "user", "made_by")
     raw_id_fields = ("competition", "user")
 

@@ -182,7 +182,10 @@ class Correction(models.Model):
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="correction_has_a_reason"),
         ]
-        indexes = [models.Index(fields=["competition", "user", "made_at"], name="corrections_of_person")]
+        indexes = [
+            models.Index(fields=["competition", "user", "made_at"], name="corrections_of_person"),
+            models.Index(fields=["-made_at", "id"], name="corrections_lists"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.points:+} for {self.user_id}"

@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
-from competitions.models import Competition
+from accounts.models import User
+from competitions.models import Competition, Participant, Seat
 from config.core.admin import Page, ReadOnly
 
 ORGANISE = "competitions.organise_own"
@@ -31,6 +32,18 @@ class OfCompetition(Page):
             return rows
         owner = f"{self.competition}__owner" if self.competition else "owner"
         return rows.filter(Q(**{owner: request.user.pk}))
+
+    def rows_to_find(self, request: HttpRequest, model: type[Model]) -> QuerySet[Any]:
+        """Organisers find by their own competitions and the people in them: what of others there is does not even
+        take a place among the first that are looked at."""
+        rows = super().rows_to_find(request, model)
+        if super().has_view_permission(request):
+            return rows
+        if issubclass(model, Competition):
+            return rows.filter(owner=request.user.pk)
+        mine = {"user": OuterRef("pk"), "competition__owner": request.user.pk}
+        here = Exists(Participant.objects.filter(**mine)) | Exists(Seat.objects.filter(**mine))
+        return rows.filter(here | Q(pk=request.user.pk)) if model is User else rows
 
 
 class ReadOnlyOfCompetition(OfCompetition, ReadOnly):

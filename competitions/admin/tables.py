@@ -1,14 +1,17 @@
+from collections.abc import Callable
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from competitions.admin.own import ReadOnlyOfCompetition
+from competitions.admin.own import ORGANISE, ReadOnlyOfCompetition
 from competitions.models import Competition, Participant, RulesVersion, Seat, StatusMove
-from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
+from competitions.services.lifecycle import cancel_competition, publish_competition
 from config.core.admin import ReadOnlyInline, readable_document
-from config.core.money import money_text
+from config.core.columns import Column, Money, Number, State
+from config.core.errors import Refusal
 
 
 class StatusMoveInline(ReadOnlyInline):
@@ -23,79 +26,124 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
 
     list_display = (
         "name",
-        "status",
-        "kind",
+        State("status"),
+        Column("kind", "type"),
         "metric",
-        "start_at",
-        "end_at",
-        "participant_count",
+        Column("start_at", "starts", sorts=True),
+        Column("end_at", "ends", sorts=True),
+        Number("participant_count", "people"),
         "visibility",
-        "pool",
+        Money("prize_pool_minor", "prize pool"),
+        Column("owner", "organiser"),
     )
-    list_filter = ("status", "visibility", "kind", "metric")
-    search_fields = ("name", "id", "owner__name", "owner__email")
+    list_filter = ("status",)
+    found_filters = ("visibility", "kind", "metric")
+    search_fields = ("id", "owner")
+    search_help_text = "Competition, organiser or id"
     list_select_related = ("owner",)
+    ordering = ("-start_at", "id")
+    when_empty = "No competition has been made yet."
     inlines = (StatusMoveInline,)
     actions = ("publish", "cancel")
 
-    @admin.display(description="prize pool")
-    def pool(self, competition: Competition) -> str:
-        return money_text(competition.prize_pool_minor, competition.currency)
-
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("competitions.change_competition")
+        """Organisers have it for those that they see, which are their own."""
+        return request.user.has_perm("competitions.change_competition") or request.user.has_perm(ORGANISE)
 
     @admin.action(description="Publish the selected drafts", permissions=["publish"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
-        for competition in queryset:
-            publish_competition(competition_id=competition.id, by=request.user, now=timezone.now())  # type: ignore[arg-type]
-        messages.success(request, "Published.")
+        self._each(request, queryset, publish_competition, "is published")
 
     @admin.action(description="Cancel the selected competitions", permissions=["publish"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
-        for competition in queryset:
+        self._each(request, queryset, cancel_competition, "is cancelled")
+
+    def _each(
+        self, request: HttpRequest, competitions: QuerySet[Competition], move: Callable[..., Competition], told: str
+    ) -> None:
+        """Each by itself: one that cannot be moved keeps none of the others."""
+        for competition in competitions.order_by("pk"):
             try:
-                cancel_competition(competition_id=competition.id, by=request.user, now=timezone.now())  # type: ignore[arg-type]
-                messages.success(request, f"{competition} is cancelled.")
-            except AlreadyEnded:
-                messages.error(request, f"{competition} has ended and cannot be cancelled.")
+                move(competition_id=competition.id, by=request.user, now=timezone.now())
+            except Refusal as refusal:
+                messages.error(request, f"{competition}: {refusal.message}")
+            else:
+                messages.success(request, f"{competition} {told}.")
 
 
 @admin.register(Participant)
 class ParticipantAdmin(ReadOnlyOfCompetition):
-    list_display = ("user", "competition", "joined_at", "left_at")
-    list_filter = (("left_at", admin.EmptyFieldListFilter),)
-    search_fields = ("user__name", "user__email", "competition__name")
+    list_display = (
+        Column("user", "person"),
+        "competition",
+        Column("joined_at", "joined"),
+        Column("left_at", "left"),
+    )
+    found_filters = (("left_at", admin.EmptyFieldListFilter),)
+    search_fields = ("user", "competition")
+    search_help_text = "Person, e-mail or competition"
     list_select_related = ("user", "competition")
+    ordering = ("-id",)
+    when_empty = "Nobody has joined a competition yet."
 
 
 @admin.register(Seat)
 class SeatAdmin(ReadOnlyOfCompetition):
-    list_display = ("user", "competition", "state", "fee", "reserved_at", "expires_at", "taken_at", "released_at")
-    list_filter = ("state", "currency")
-    search_fields = ("id", "user__name", "user__email", "competition__name")
+    list_display = (
+        Column("user", "person"),
+        "competition",
+        State("state"),
+        Money("fee_minor", "entry fee"),
+        Column("reserved_at", "reserved", sorts=True),
+        Column("expires_at", "held until"),
+        Column("taken_at", "taken"),
+        Column("released_at", "released"),
+    )
+    found_filters = ("state",)
+    search_fields = ("id", "user", "competition")
+    search_help_text = "Person, e-mail, competition or id"
     list_select_related = ("user", "competition")
-
-    @admin.display(description="entry fee")
-    def fee(self, seat: Seat) -> str:
-        return money_text(seat.fee_minor, seat.currency)
+    ordering = ("-reserved_at", "id")
+    when_empty = "Nobody has asked for a place in a competition with an entry fee yet."
 
 
 @admin.register(StatusMove)
 class StatusMoveAdmin(ReadOnlyOfCompetition):
-    list_display = ("competition", "from_status", "to_status", "moved_at", "moved_by")
-    list_filter = ("to_status",)
-    search_fields = ("competition__name",)
+    list_display = (
+        "competition",
+        State("from_status", "from"),
+        State("to_status", "to"),
+        Column("moved_at", "when"),
+        Column("moved_by", "by"),
+    )
+    found_filters = ("to_status",)
+    search_fields = ("competition",)
+    search_help_text = "Competition"
     list_select_related = ("competition", "moved_by")
+    ordering = ("-id",)
+    when_empty = "No competition has moved yet."
 
 
 @admin.register(RulesVersion)
 class RulesVersionAdmin(ReadOnlyOfCompetition):
-    list_display = ("competition", "number", "made_at", "made_by", "reason", "digest")
-    search_fields = ("competition__name", "digest")
+    list_display = (
+        "competition",
+        "number",
+        Column("made_at", "frozen"),
+        Column("made_by", "by"),
+        "reason",
+        Column("digest", "SHA-256"),
+    )
+    search_fields = ("competition",)
+    search_help_text = "Competition"
     list_select_related = ("competition", "made_by")
+    ordering = ("-id",)
+    when_empty = "Rules are frozen when a competition starts; none has started yet."
     fields = ("competition", "number", "made_at", "made_by", "reason", "previous_digest", "digest", "readable")
     readonly_fields = ("readable",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RulesVersion]:
+        return super().get_queryset(request).defer("document")  # a list shows none of them
 
     @admin.display(description="document")
     def readable(self, version: RulesVersion) -> SafeString:

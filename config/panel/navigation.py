@@ -50,12 +50,15 @@ GROUPS: Sequence[tuple[str, Sequence[Link]]] = (
             _table("Corrections", "leaderboards_correction", "edit_note", ORGANISE),
             _table("Final standings", "leaderboards_finalstandings", "verified", ORGANISE),
             _table("Rules", "competitions_rulesversion", "gavel", ORGANISE),
+            _table("Moves", "competitions_statusmove", "swap_horiz", ORGANISE),
+            _table("Boards", "leaderboards_board", "scoreboard", ORGANISE),
         ),
     ),
     (
         "Activity",
         (
             _table("Day totals", "fitness_activity", "today"),
+            _table("Replaced totals", "fitness_supersededactivity", "history_toggle_off"),
             _table("Samples", "fitness_sample", "timeline"),
             _table("Counted days", "fitness_countedday", "fact_check"),
             _table("Sources", "fitness_datasource", "watch"),

@@ -3,16 +3,19 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Case, Max, Model, Q, QuerySet, Value, When
+from django.db.models import Max, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from config.core.admin import ReadOnly, ReadOnlyInline
+from config.core.columns import Column, State, YesNo
 from config.core.errors import Refusal
 from fitness.models import Flag, FlagEvent, FlagEvidence
-from fitness.plausibility import Decision, FlagState
+from fitness.models.flags import IN_QUEUE
+from fitness.plausibility import Decision
 from fitness.queries.flags import DECIDE
 from fitness.services.decisions import decide_flag
 
@@ -52,7 +55,7 @@ def _reads_flags(request: HttpRequest) -> bool:
 class DecisionForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "vLargeTextField"}),
+        widget=forms.Textarea(attrs={"rows": 3}),
         help_text="Why; the person reads it, and it is kept with your name.",
     )
 
@@ -62,7 +65,6 @@ _EFFECTS = {
     Decision.EXCLUDE: "What was seen does not count, also where it has counted so far.",
     Decision.DISQUALIFY: "What was seen does not count, and its person is taken off the board.",
 }
-_WAITING_FIRST = Case(When(Q(state=FlagState.OPEN) | Q(appeal_waits=True), then=Value(0)), default=Value(1))
 
 
 @admin.register(Flag)
@@ -70,11 +72,24 @@ class FlagAdmin(ReadOnly):
     """The queue: what waits for a decision first, appeals before everything, the oldest first."""
 
     change_form_template = "admin/fitness/flag.html"
-    list_display = ("check_name", "day", "user", "competition", "state", "held", "appeal_waits", "seen", "opened_at")
-    list_filter = ("state", "appeal_waits", "held", "check_name", "competition__status")
-    search_fields = ("user__name", "user__email", "competition__name")
+    list_display = (
+        "check_name",
+        "day",
+        Column("user", "person"),
+        "competition",
+        State("state"),
+        YesNo("held", "held back"),
+        YesNo("appeal_waits", "appeal waits"),
+        "seen",
+        Column("opened_at", "opened"),
+    )
+    list_filter = ("state", "appeal_waits")
+    found_filters = ("held", "check_name")
+    search_fields = ("id", "user", "competition")
+    search_help_text = "Person, e-mail, competition or id"
     list_select_related = ("user", "competition")
-    ordering = (_WAITING_FIRST.asc(), "-appeal_waits", "opened_at")
+    ordering = IN_QUEUE
+    when_empty = "Nothing has looked implausible yet. What does is decided here."
     inlines = (EvidenceInline, EventInline)
     actions = ("accept_flags", "exclude_flags", "disqualify_flags")
 
@@ -131,6 +146,7 @@ class FlagAdmin(ReadOnly):
             "opts": self.opts,
             "media": self.media,
             "title": f"{decision.capitalize()}?",
+            "crumbs": [("Flags", reverse("admin:fitness_flag_changelist"))],
             "decision": decision,
             "effect": _EFFECTS[decision],
             "flags": flags,
@@ -142,7 +158,7 @@ class FlagAdmin(ReadOnly):
 
     def _decide_one(self, request: HttpRequest, flag: Flag, decision: Decision, reason: str) -> None:
         assert isinstance(request.user, User)
-        named = f"{flag.get_check_name_display()} of {flag.user}, {flag.day}"
+        named = f"{flag.get_check_name_display().capitalize()} of {flag.user}, {flag.day}"
         try:
             decided = decide_flag(
                 flag_id=flag.id, decision=decision, reason=reason, by=request.user, now=timezone.now()

@@ -44,7 +44,8 @@ class Connection(models.Model):
                 fields=["last_fetched_at"],
                 condition=Q(state__in=("connected", "failing")),
                 name="connection_to_fetch",
-            )
+            ),
+            models.Index(fields=["state", "-id"], condition=~Q(state="connected"), name="connections_lists"),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 
 from competitions.models import Competition
 from competitions.policy import Check
@@ -25,10 +25,15 @@ def _choices(values: type[StrEnum]) -> list[tuple[str, str]]:
     return [(value.value, value.value.replace("_", " ")) for value in values]
 
 
+WAITS = Q(state=FlagState.OPEN.value) | Q(appeal_waits=True)
+"""For somebody to decide."""
+IN_QUEUE = (Case(When(WAITS, then=Value(0)), default=Value(1)).asc(), F("appeal_waits").desc(), F("opened_at").asc())
+"""What waits first, appeals before everything, the oldest first."""
+
+
 class FlagQuerySet(models.QuerySet["Flag"]):
     def waiting(self) -> Self:
-        """For somebody to decide."""
-        return self.filter(Q(state=FlagState.OPEN.value) | Q(appeal_waits=True))
+        return self.filter(WAITS)
 
 
 @audited(exclude=["appeal"])
@@ -75,11 +80,9 @@ class Flag(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["opened_at"],
-                condition=Q(state=FlagState.OPEN.value) | Q(appeal_waits=True),
-                name="flags_waiting",
-            ),
+            models.Index(fields=["opened_at"], condition=WAITS, name="flags_waiting"),
+            models.Index(*IN_QUEUE, name="flags_queue_lists"),
+            models.Index(fields=["state", "opened_at"], name="flags_state_lists"),
         ]
 
     def __str__(self) -> str:

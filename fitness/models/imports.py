@@ -51,6 +51,8 @@ class Import(models.Model):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="import_latest"),
             models.Index(fields=["created_at"], condition=Q(state__in=UNFINISHED), name="import_unfinished"),
+            models.Index(fields=["-created_at", "id"], name="imports_lists"),
+            models.Index(fields=["state", "-created_at"], name="imports_state_lists"),
         ]
 
     def __str__(self) -> str:

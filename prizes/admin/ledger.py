@@ -5,12 +5,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from config.core.admin import ReadOnlyInline
+from config.core.admin import Page, ReadOnlyInline
+from config.core.columns import Column, Money, Number, YesNo
 from config.core.money import money_text
 from config.core.tables import SHOWN, Table
 from prizes.admin.steps import Book
@@ -48,21 +49,49 @@ class PostingInline(ReadOnlyInline):
 
 @admin.register(Entry)
 class EntryAdmin(Book):
-    list_display = ("created_at", "kind", "competition", "user", "note", "by")
-    list_filter = ("kind",)
-    search_fields = ("key", "user__name", "competition__name")
+    list_display = (
+        Column("created_at", "written", sorts=True),
+        Column("kind", "what"),
+        "competition",
+        Column("user", "person"),
+        "note",
+        "by",
+    )
+    found_filters = ("kind",)
+    search_fields = ("id", "^key", "user", "competition")
+    search_help_text = "Person, competition, or the beginning of an entry's key"
+    ordering = ("-created_at", "id")
+    when_empty = "No money has moved yet."
     list_select_related = ("competition", "user", "by")
     fields = ("kind", "competition", "user", "note", "by", "created_at", "key")
     inlines = (PostingInline,)
 
 
+class Balance(Money):
+    """What we hold counts up, and what we owe too, though it stands on the other side."""
+
+    def value(self, row: Any) -> int:
+        debits: int = row.debits or 0
+        return debits if row.kind == AccountKind.CASH else -debits
+
+
 @admin.register(Account)
 class AccountAdmin(Book):
-    list_display = ("kind", "currency", "gateway", "competition", "user", "balance")
-    list_filter = ("kind", "currency")
-    search_fields = ("competition__name", "user__name")
+    list_display = (
+        Column("kind", "whose money"),
+        "gateway",
+        "competition",
+        Column("user", "person"),
+        Balance("debits", "balance"),
+    )
+    list_filter = ("kind",)
+    search_fields = ("competition", "user")
+    search_help_text = "Person or competition"
+    ordering = ("-id",)
+    when_empty = "No money has moved yet, so there is no pot for any."
     list_select_related = ("competition", "user")
     fields = ("kind", "currency", "gateway", "competition", "user", "balance")
+    readonly_fields = ("balance",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """A subquery, so that only the accounts of the page are added up."""
@@ -72,14 +101,22 @@ class AccountAdmin(Book):
 
     @admin.display(description="balance")
     def balance(self, account: Account) -> str:
-        debits: int = account.debits or 0  # type: ignore[attr-defined]
-        return money_text(debits if account.kind == AccountKind.CASH else -debits, account.currency)
+        return money_text(Balance("debits").value(account), account.currency)
 
 
 @admin.register(AwardList)
 class AwardListAdmin(Book):
-    list_display = ("competition", "version", "money", "created_at", "created_by")
-    search_fields = ("competition__name",)
+    list_display = (
+        "competition",
+        Number("version"),
+        Money("pool_minor", "pool"),
+        Column("created_at", "calculated"),
+        Column("created_by", "by"),
+    )
+    search_fields = ("competition",)
+    search_help_text = "Competition"
+    ordering = ("-id",)
+    when_empty = "No prizes have been calculated yet."
     list_select_related = ("competition", "created_by")
     fields = (
         "competition",
@@ -132,13 +169,26 @@ class AwardListAdmin(Book):
 
 @admin.register(TreasuryAction)
 class TreasuryActionAdmin(Book):
-    list_display = ("done_at", "who", "action", "competition", "reason")
-    list_filter = ("action",)
-    search_fields = ("competition__name", "by__name", "service_key", "reason")
+    list_display = (
+        Column("done_at", "when"),
+        "who",
+        "what",
+        "competition",
+        Column("reason", "why"),
+    )
+    search_fields = ("competition", "by")
+    search_help_text = "Competition, or who did it"
+    ordering = ("-id",)
+    when_empty = "No treasurer has done anything yet."
     list_select_related = ("competition", "by")
-    fields = ("done_at", "who", "action", "competition", "reason", "particulars")
+    fields = ("done_at", "who", "what", "competition", "reason", "particulars")
+    readonly_fields = ("who", "what", "particulars")
 
-    @admin.display(description="who", ordering=F("by__name").asc(nulls_last=True))
+    @admin.display(description="what")
+    def what(self, action: TreasuryAction) -> str:
+        return action.action.replace("_", " ")
+
+    @admin.display(description="who")
     def who(self, action: TreasuryAction) -> str:
         return action.by.name if action.by else f"key {action.service_key}"
 
@@ -149,25 +199,31 @@ class TreasuryActionAdmin(Book):
 
 @admin.register(PayoutAccount)
 class PayoutAccountAdmin(Book):
-    list_display = ("user", "gateway", "ready", "updated_at")
-    list_filter = ("gateway", "ready")
-    search_fields = ("user__name", "user__email", "reference")
+    list_display = (Column("user", "person"), "gateway", YesNo("ready"), Column("updated_at", "last changed"))
+    found_filters = ("ready",)
+    search_fields = ("user",)
+    search_help_text = "Person or e-mail"
     list_select_related = ("user",)
+    ordering = ("-id",)
+    when_empty = "No winner has connected an account yet."
 
 
 @admin.register(GatewayEvent)
 class GatewayEventAdmin(Book):
-    list_display = ("received_at", "gateway", "kind", "event_id", "key")
-    list_filter = ("gateway", "kind")
-    search_fields = ("event_id", "key")
+    list_display = (Column("received_at", "received"), "gateway", Column("kind", "what"), "event_id", "key")
+    search_fields = ("^event_id", "^key")
+    search_help_text = "The beginning of an event's id or of our key"
+    ordering = ("-id",)
+    when_empty = "No gateway has told us anything yet."
 
 
 @admin.register(SandboxFault)
-class SandboxFaultAdmin(admin.ModelAdmin[SandboxFault]):
+class SandboxFaultAdmin(Page):
     """What the pretended gateway is told to do wrong; none left to do switches one off."""
 
-    list_display = ("call", "fault", "times_left")
-    show_full_result_count = False
+    list_display = ("call", "fault", Number("times_left"))
+    ordering = ("-id",)
+    when_empty = "The pretended gateway does nothing wrong. What it shall do wrong is said here."
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _has_sandbox() and super().has_module_permission(request)

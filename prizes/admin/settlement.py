@@ -9,14 +9,15 @@ from django.utils import timezone
 
 from competitions.rules import Status
 from competitions.services.lifecycle import lock_competition
-from config.core.money import money_text
+from config.core.admin import MOST_ROWS
+from config.core.columns import COLOURS, Column, Money
 from leaderboards.models import FinalStandings
 from prizes.admin.distribution_steps import APPROVE, DISTRIBUTE
 from prizes.admin.overview import Overview
 from prizes.admin.settlement_steps import CALCULATE, FUND, PAY_ORGANISER, REFUND, SETTLE
 from prizes.admin.steps import Step, WithSteps
 from prizes.forms import AmountForm
-from prizes.models import AwardList, Purpose, Settlement, Transfer, TransferState
+from prizes.models import AwardList, Distribution, Purpose, Settlement, Transfer, TransferState
 from prizes.models.transfers import UNFINISHED
 
 
@@ -41,12 +42,18 @@ class Waiting(admin.SimpleListFilter):
                 short = Q(funded_minor__lt=F("prize_pool_minor"), cancelled_at=None, published_at__isnull=False)
                 return queryset.filter(short)
             case "distribution":
+                at_stake = Q(prize_pool_minor__gt=0) | Q(entry_fee_minor__gt=0)
+                ended = Settlement.objects.filter(over, at_stake).order_by("-end_at").values("pk")[:MOST_ROWS]
                 open_or_stale = Q(asked_at=None) | Q(calculated__lt=F("final"))
-                return queryset.filter(over, open_or_stale).filter(Q(prize_pool_minor__gt=0) | Q(entry_fee_minor__gt=0))
+                return queryset.filter(open_or_stale, pk__in=ended)
             case "approval":
-                return queryset.filter(asked_at__isnull=False, released_at=None)
+                asked = Distribution.objects.filter(released_at=None).order_by("requested_at")
+                return queryset.filter(
+                    asked_at__isnull=False, released_at=None, pk__in=asked.values("award_list__competition")[:MOST_ROWS]
+                )
             case "failed":
-                return queryset.filter(failed__gt=0)
+                failed = Transfer.objects.filter(state=TransferState.FAILED).order_by("-created_at")
+                return queryset.filter(pk__in=failed.values("competition")[:MOST_ROWS])
         return queryset
 
 
@@ -59,11 +66,19 @@ def _transfers(**states: Any) -> Subquery:
 @admin.register(Settlement)
 class SettlementAdmin(WithSteps):
     change_form_template = "admin/prizes/settlement.html"
-    list_display = ("name", "status_now", "prizes", "pool", "funded", "end_at")
-    list_filter = (Waiting, "status", "currency")
-    search_fields = ("name", "id", "owner__name")
-    search_help_text = "Competition or organiser."
+    list_display = (
+        "name",
+        "status_now",
+        "prizes",
+        Money("prize_pool_minor", "promised pool"),
+        Money("funded_minor", "confirmed"),
+        Column("end_at", "ended", sorts=True),
+    )
+    list_filter = (Waiting, "status")
+    search_fields = ("id", "owner")
+    search_help_text = "Competition or organiser"
     ordering = ("-end_at",)
+    when_empty = "No competition has been made yet."
     fields = ()
     steps = (SETTLE, CALCULATE, FUND, DISTRIBUTE, APPROVE, REFUND, PAY_ORGANISER)
 
@@ -91,18 +106,12 @@ class SettlementAdmin(WithSteps):
     def form_options(self, row: Settlement, step: Step) -> dict[str, Any]:
         return {"currency": row.currency} if issubclass(step.form, AmountForm) else {}
 
-    @admin.display(description="status", ordering="status")
+    @admin.display(description="status")
     def status_now(self, row: Settlement) -> str:
         """By its dates; what is stored follows a moment later."""
         return row.status_at(timezone.now()).value
 
-    @admin.display(description="promised pool", ordering="prize_pool_minor")
-    def pool(self, row: Settlement) -> str:
-        return money_text(row.prize_pool_minor, row.currency)
-
-    @admin.display(description="confirmed", ordering="funded_minor")
-    def funded(self, row: Settlement) -> str:
-        return money_text(row.funded_minor, row.currency)
+    status_now.label = COLOURS  # type: ignore[attr-defined]  # for unfold
 
     @admin.display(description="prizes")
     def prizes(self, row: Any) -> str:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from accounts.models import User
 from accounts.services import lock_people
 from config.core.admin import ReadOnlyInline
+from config.core.columns import Column, Money, State
 from config.core.money import money_text
 from config.core.tables import Table, day_and_time, moment
 from prizes.actors import Actor
@@ -143,12 +144,35 @@ def _give_up(transfer: Transfer, actor: Actor, answers: Answers) -> str:
     return f"{_sum(transfer)} for {transfer.user.name} is given up; it is still owed."
 
 
+class Lacking(admin.SimpleListFilter):
+    title = "what it lacks"
+    parameter_name = "lacks"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("something", "cannot go out yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Transfer]) -> QuerySet[Transfer]:
+        return queryset.exclude(waits_for="") if self.value() else queryset
+
+
 @admin.register(Transfer)
 class TransferAdmin(WithSteps):
-    list_display = ("user", "money", "state", "note", "competition", "purpose", "gateway", "created_at")
-    list_filter = ("state", "purpose", "gateway", ("waits_for", admin.EmptyFieldListFilter))
-    search_fields = ("key", "reference", "user__name", "user__email", "competition__name")
-    search_help_text = "Person, e-mail, competition, our key or the gateway's reference."
+    list_display = (
+        Column("user", "person"),
+        Money("amount_minor", "amount"),
+        State("state"),
+        "note",
+        "competition",
+        "purpose",
+        "gateway",
+        Column("created_at", "ordered", sorts=True),
+    )
+    list_filter = ("state", Lacking)
+    found_filters = ("purpose",)
+    search_fields = ("id", "^key", "^reference", "user", "competition")
+    search_help_text = "Person, competition, our key or the gateway's"
+    ordering = ("-created_at", "id")
+    when_empty = "No prize or refund has been ordered yet."
     list_select_related = ("user", "competition")
     fields = (
         "person",
@@ -174,7 +198,7 @@ class TransferAdmin(WithSteps):
         Step("give-up", "Give up", _can_be_given_up, _what_giving_up_does, _give_up),
     )
 
-    @admin.display(description="amount", ordering="amount_minor")
+    @admin.display(description="amount")
     def money(self, transfer: Transfer) -> str:
         return _sum(transfer)
 
@@ -227,10 +251,20 @@ def _mark_fee_paid(payment: Payment, actor: Actor, answers: Answers) -> str:
 
 @admin.register(Payment)
 class PaymentAdmin(WithSteps):
-    list_display = ("user", "money", "state", "competition", "gateway", "created_at", "paid_at")
-    list_filter = ("state", "gateway")
-    search_fields = ("id", "user__name", "user__email", "competition__name", "payment_reference")
-    search_help_text = "Person, e-mail, competition, or a reference."
+    list_display = (
+        Column("user", "person"),
+        Money("amount_minor", "amount"),
+        State("state"),
+        "competition",
+        "gateway",
+        Column("created_at", "asked for", sorts=True),
+        Column("paid_at", "paid"),
+    )
+    list_filter = ("state",)
+    search_fields = ("id", "^checkout_reference", "^payment_reference", "user", "competition")
+    search_help_text = "Person, competition or the gateway's reference"
+    ordering = ("-created_at", "id")
+    when_empty = "Nobody has been asked for an entry fee yet."
     list_select_related = ("user", "competition")
     fields = (
         "person",
@@ -261,6 +295,6 @@ class PaymentAdmin(WithSteps):
     def settlement(self, payment: Payment) -> SafeString:
         return link("settlement", payment.competition_id, payment.competition)
 
-    @admin.display(description="amount", ordering="amount_minor")
+    @admin.display(description="amount")
     def money(self, payment: Payment) -> str:
         return _sum(payment)

@@ -114,6 +114,7 @@ class Distribution(models.Model):
                 name="distribution_released_when_approved",
             ),
         ]
+        indexes = [models.Index(fields=["requested_at"], condition=Q(released_at=None), name="distributions_lists")]
 
     def __str__(self) -> str:
         return f"distribution of {self.award_list_id}"

@@ -97,6 +97,7 @@ class Entry(models.Model):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="entries_of_person"),
             models.Index(fields=["competition", "-created_at"], name="entries_of_competition"),
+            models.Index(fields=["-created_at", "id"], name="entries_lists"),
         ]
 
     def __str__(self) -> str:

@@ -43,6 +43,20 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["created_at"], condition=Q(state="open"), name="payments_open"),
+            models.Index(fields=["-created_at", "id"], name="payments_lists"),
+            models.Index(fields=["state", "-created_at"], name="payments_state_lists"),
+            models.Index(
+                fields=["payment_reference"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(payment_reference=""),
+                name="payments_search",
+            ),
+            models.Index(
+                fields=["checkout_reference"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(checkout_reference=""),
+                name="checkouts_search",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,6 +96,15 @@ class GatewayEvent(models.Model):
     class Meta:
         ordering = ["-received_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["gateway", "event_id"], name="one_row_per_gateway_event")]
+        indexes = [
+            models.Index(fields=["event_id"], opclasses=["varchar_pattern_ops"], name="gateway_events_search"),
+            models.Index(
+                fields=["key"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(key=""),
+                name="gateway_keys_search",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.event_id}"

@@ -76,6 +76,15 @@ class Transfer(models.Model):
                 name="transfers_unfinished",
             ),
             models.Index(fields=["competition", "state"], name="transfers_of_competition"),
+            models.Index(fields=["-created_at", "id"], name="transfers_lists"),
+            models.Index(fields=["state", "-created_at"], name="transfers_state_lists"),
+            models.Index(fields=["-created_at"], condition=~Q(waits_for=""), name="transfers_lacking_lists"),
+            models.Index(
+                fields=["reference"],
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(reference=""),
+                name="transfers_search",
+            ),
         ]
 
     def __str__(self) -> str:

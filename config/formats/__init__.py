@@ -1,0 +1,1 @@
+"""How days and moments are written for people; Django looks here before its own."""
