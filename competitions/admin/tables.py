@@ -1,10 +1,11 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from competitions.admin.own import ReadOnlyOfCompetition
+from competitions.admin.own import ORGANISE, ReadOnlyOfCompetition
 from competitions.models import Competition, Participant, RulesVersion, Seat, StatusMove
 from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
 from config.core.admin import ReadOnlyInline, readable_document
@@ -37,6 +38,7 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
     list_select_related = ("owner",)
     inlines = (StatusMoveInline,)
     actions = ("publish", "cancel")
+    actions_list = ("new_competition",)
 
     @admin.display(description="prize pool")
     def pool(self, competition: Competition) -> str:
@@ -44,6 +46,13 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("competitions.change_competition")
+
+    def has_make_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(ORGANISE) or request.user.has_perm("competitions.add_competition")
+
+    @admin.action(description="New competition", permissions=["make"])
+    def new_competition(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:new_competition"))
 
     @admin.action(description="Publish the selected drafts", permissions=["publish"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
