@@ -139,8 +139,10 @@ def _fees(document: plans.Document, stake: Stake) -> list[str]:
         (hundred.organiser_minor, "to the organiser"),
     ]
     shares = [(minor, where) for minor, where in parts if minor]
-    said = [f"{_percent(minor)} {where}" if minor < 10**12 else f"all of it {where}" for minor, where in shares]
-    return [f"Of each entry fee of {stake.text(stake.fee_minor)} goes {listed(said)}."]
+    fee = stake.text(stake.fee_minor)
+    if len(shares) == 1:
+        return [f"Each entry fee of {fee} goes {shares[0][1]}."]
+    return [f"Of each entry fee of {fee}, {listed([f'{_percent(minor)} goes {where}' for minor, where in shares])}."]
 
 
 def _percent(minor: int) -> str:

@@ -12,7 +12,7 @@ from competitions.models import Competition
 from competitions.rules import TieRule
 from competitions.services.lifecycle import create_competition, publish_competition
 from competitions.wording import points_are, rules_in_words
-from config.core.tables import Table
+from config.core.tables import Table, counted
 from config.panel.wizard.answers import Answers, read_answers
 from prizes import plans
 from prizes.actors import Actor
@@ -82,7 +82,7 @@ def _examples_table(document: plans.Document, stake: Stake, places: int | None) 
     found = examples(document, stake, [count for count in counts if places is None or count <= places])
     if not any(example.pool_minor for example in found):
         return None
-    heads = ["", *(f"with {example.people:,}" for example in found)]
+    heads = ["", *(f"with {counted(example.people, 'person', 'people')}" for example in found)]
     rows = [["Prize pool", *(stake.text(example.pool_minor) for example in found)], *_place_rows(found, stake)]
     for title, minors in (
         ("Left over", [example.kept_minor for example in found]),

@@ -57,6 +57,7 @@ class Group:
     folded: bool = False
     help: str = ""
     of: str = ""
+    side_by_side: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,15 +192,11 @@ _PREFERENCES = (("", "Each person's own choice"), *_DEVICES)
 
 
 def _what_counts() -> Step:
-    weights = [
-        Question(f"weights.{name}", f"Points for every {one}", "", _number(), of="weighted")
-        for name, (one, _) in UNITS.items()
+    standing = [
+        Question("tie_rule", "Who have the same", "", _radio(_TIES), TieRule.FIRST_TO_REACH.value),
+        Question("score_source", "Where it comes from", "", _radio(_SOURCES)),
     ]
-    caps = [
-        Question(f"rules.daily_cap.{name}", f"At most so many {several}", "", _number())
-        for name, (_, several) in UNITS.items()
-    ]
-    counting = [
+    fair_play = [
         Question("rules.manual_entries", "What was typed in by hand counts too", "", forms.CheckboxInput, usual=True),
         Question(
             "rules.since_joining",
@@ -209,35 +206,47 @@ def _what_counts() -> Step:
             usual=False,
         ),
     ]
-    checks = [
-        Question(
-            f"rules.checks.{check.value}",
-            CHECKS[check].capitalize(),
-            "",
-            _select(_ON_HIT),
-            DEFAULT_CHECKS[check].value,
-        )
-        for check in Check
-    ]
     return Step(
         "what-counts",
         "What counts",
         (
             Group("Points", [Question("metric", "What is counted", "", _radio(_METRICS), Metric.STEPS.value)]),
-            Group("Weights", weights, help="For points only; what stays empty counts nothing.", of="weighted"),
-            Group(
-                "Standing",
-                [
-                    Question("tie_rule", "Who have the same", "", _radio(_TIES), TieRule.FIRST_TO_REACH.value),
-                    Question("score_source", "Where it comes from", "", _radio(_SOURCES)),
-                ],
-            ),
-            Group("A day's most", caps, help="Against sleepless ambition. Empty: no limit."),
-            Group("Fair play", counting),
+            _weights(),
+            Group("Standing", standing),
+            _caps(),
+            Group("Fair play", fair_play),
             Group("Devices and days", _devices_and_days(), folded=True),
-            Group("What looks impossible", checks, folded=True, help="What becomes of it until somebody has looked."),
+            _checks(),
         ),
     )
+
+
+def _weights() -> Group:
+    weights = [
+        Question(f"weights.{name}", f"Points for every {one}", "", _number()) for name, (one, _) in UNITS.items()
+    ]
+    says = "For points only; what stays empty counts nothing."
+    return Group("Weights", weights, help=says, of="weighted", side_by_side=True)
+
+
+def _caps() -> Group:
+    caps = [
+        Question(f"rules.daily_cap.{name}", f"At most so many {several}", "", _number())
+        for name, (_, several) in UNITS.items()
+    ]
+    says = "What goes beyond it on one day does not count. Empty: no limit."
+    return Group("A day's most", caps, help=says, side_by_side=True)
+
+
+def _checks() -> Group:
+    checks = [
+        Question(
+            f"rules.checks.{check.value}", CHECKS[check].capitalize(), "", _select(_ON_HIT), DEFAULT_CHECKS[check].value
+        )
+        for check in Check
+    ]
+    says = "What becomes of it until somebody has looked."
+    return Group("What looks impossible", checks, folded=True, help=says)
 
 
 def _devices_and_days() -> list[Question]:
@@ -359,20 +368,26 @@ def _money(rows: int) -> Step:
         (
             Group("Taking part", paying),
             Group("Prizes", prizes),
-            *(_place(row) for row in range(rows)),
+            _places(rows),
             Group("What is left over", after, of="pool"),
             Group("What becomes of entry fees", fees, help="Matters only where taking part costs something."),
         ),
     )
 
 
-def _place(row: int) -> Group:
-    questions = [
-        Question(f"places[{row}].first", "From place", "", _number(), str(row + 1) if row < 1 else ""),
-        Question(f"places[{row}].last", "to place", "", _number()),
-        Question(f"places[{row}].worth", "each gets", "", _number()),
-    ]
-    return Group(f"Prize {row + 1}", questions, of="own")
+def _places(rows: int) -> Group:
+    questions = []
+    for row in range(rows):
+        first = "1" if row == 0 else ""
+        questions += [
+            Question(f"places[{row}].first", f"Prize {row + 1}: from place", "", _number(), first),
+            Question(f"places[{row}].last", f"Prize {row + 1}: to place", "", _number()),
+            Question(f"places[{row}].worth", f"Prize {row + 1}: each gets", "", _number()),
+        ]
+    says = (
+        "Per cent of the pool, or money, as chosen above. Without a last place it is for one; empty rows are no prizes."
+    )
+    return Group("Places of your own", questions, help=says, of="own")
 
 
 # --- All of it ---
