@@ -41,8 +41,8 @@ def test_a_walk_around_the_lake_reads_like_this(make: Make) -> None:
     assert told == [
         "Every step counts, from Monday 1 June to Sunday 14 June 2026, in Europe/Berlin.",
         (
-            "What phones, watches and connected apps have recorded counts, and so do totals that apps report: the larger of"
-            " the two."
+            "What phones, watches and connected apps have recorded counts, and so do totals that apps report: the"
+            " larger of the two."
         ),
         "At most 20,000 steps and 15,000 metres count on one day.",
         "Who joins late brings along everything since the first day.",
@@ -50,12 +50,13 @@ def test_a_walk_around_the_lake_reads_like_this(make: Make) -> None:
         "Where several devices recorded the same time, only the largest reading counts.",
         "Phones may send what was measured in time until the end of Monday 15 June 2026, Europe/Berlin time.",
         (
-            "Held back until a person has looked at it: more steps in a minute than anybody can take; a distance covered"
-            " faster than anybody can; more active minutes than there is time for; the same readings from two accounts."
+            "Held back until a person has looked at it: more steps in a minute than anybody can take; a distance"
+            " covered faster than anybody can; more active minutes than there is time for; the same readings from two"
+            " accounts."
         ),
         (
-            "Counted, and looked at by a person: more in a day than a body can do; readings from a device whose clock is"
-            " wrong; very much typed in at once; a day far beyond the person's usual ones."
+            "Counted, and looked at by a person: more in a day than a body can do; readings from a device whose clock"
+            " is wrong; very much typed in at once; a day far beyond the person's usual ones."
         ),
         "Among equals, whoever got there first stands higher.",
         "Everybody with an account can see it and join.",
@@ -92,10 +93,10 @@ def test_a_walk_around_the_lake_reads_like_this(make: Make) -> None:
         (
             {"stored_policy": {"checks": dict.fromkeys((check.value for check in Check), "off")}},
             (
-                "Not looked for: more steps in a minute than anybody can take; a distance covered faster than anybody can;"
-                " more in a day than a body can do; more active minutes than there is time for; the same readings from two"
-                " accounts; readings from a device whose clock is wrong; very much typed in at once; a day far beyond the"
-                " person's usual ones."
+                "Not looked for: more steps in a minute than anybody can take; a distance covered faster than anybody"
+                " can; more in a day than a body can do; more active minutes than there is time for; the same readings"
+                " from two accounts; readings from a device whose clock is wrong; very much typed in at once; a day far"
+                " beyond the person's usual ones."
             ),
         ),
     ],
@@ -156,7 +157,7 @@ def test_all_values_of_a_choice_read_differently(make: Make) -> None:
         *([{"checks": {check.value: hit.value}} for hit in OnHit] for check in Check),
         [{"daily_cap": {amount: 6_000_000}} for amount in ("steps", "distance_mm", "energy_cal", "active_seconds")],
     ]
-    columns = [
+    columns: list[list[dict[str, Any]]] = [
         [{"score_source": value} for value in ("synced", "reported", "either")],
         [{"visibility": value} for value in ("open", "public", "private")],
         [{"metric": value} for value in ("steps", "distance", "calories", "active_minutes")],

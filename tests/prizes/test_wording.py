@@ -34,8 +34,8 @@ def test_a_plan_with_fees_says_where_each_fee_goes() -> None:
     assert told[:2] == [
         "The prize pool is 500.00 EUR and what comes in as entry fees, so it grows with everybody who joins.",
         (
-            "Of each entry fee of 10.00 EUR, 5 % goes to the platform, 76 % goes into the prize pool and 19 % goes to the"
-            " organiser."
+            "Of each entry fee of 10.00 EUR, 5 % goes to the platform, 76 % goes into the prize pool and 19 % goes to"
+            " the organiser."
         ),
     ]
     assert "The prizes of places that nobody holds are kept for the organiser's next competition." in told

@@ -50,6 +50,7 @@ class Section:
 
 
 def answers_in(step: Step, posted: Mapping[str, Any]) -> dict[str, Any]:
-    """As the page's widgets read them; what the page did not ask is not in it."""
+    """As the page's widgets read them; empty where nothing was sent."""
     fields = StepForm(step, None).fields
-    return {name: field.widget.value_from_datadict(posted, {}, name) for name, field in fields.items()}
+    said = {name: field.widget.value_from_datadict(posted, {}, name) for name, field in fields.items()}
+    return {name: "" if answer is None else answer for name, answer in said.items()}
