@@ -1,3 +1,5 @@
+from typing import TYPE_CHECKING
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,6 +12,11 @@ from competitions.models import Competition, Participant, RulesVersion, Seat, St
 from competitions.services.lifecycle import AlreadyEnded, cancel_competition, publish_competition
 from config.core.admin import ReadOnlyInline, readable_document
 from config.core.money import money_text
+
+if TYPE_CHECKING:  # unfold has no types; a button of a list is declared as an action is
+    from django.contrib.admin import action as button
+else:
+    from unfold.decorators import action as button
 
 
 class StatusMoveInline(ReadOnlyInline):
@@ -50,7 +57,7 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
     def has_make_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(ORGANISE) or request.user.has_perm("competitions.add_competition")
 
-    @admin.action(description="New competition", permissions=["make"])
+    @button(description="New competition", permissions=["make"])
     def new_competition(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:new_competition"))
 
