@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -12,6 +14,11 @@ from competitions.services.lifecycle import cancel_competition, publish_competit
 from config.core.admin import ReadOnlyInline, readable_document
 from config.core.columns import Column, Money, Number, State
 from config.core.errors import Refusal
+
+if TYPE_CHECKING:  # unfold has no types; a button of a list is declared as an action is
+    from django.contrib.admin import action as button
+else:
+    from unfold.decorators import action as button
 
 
 class StatusMoveInline(ReadOnlyInline):
@@ -45,10 +52,18 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
     when_empty = "No competition has been made yet."
     inlines = (StatusMoveInline,)
     actions = ("publish", "cancel")
+    actions_list = ("new_competition",)
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         """Organisers have it for those that they see, which are their own."""
         return request.user.has_perm("competitions.change_competition") or request.user.has_perm(ORGANISE)
+
+    def has_make_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(ORGANISE) or request.user.has_perm("competitions.add_competition")
+
+    @button(description="New competition", permissions=["make"])
+    def new_competition(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:new_competition"))
 
     @admin.action(description="Publish the selected drafts", permissions=["publish"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
