@@ -45,6 +45,7 @@ class Step:
     effect: Callable[[Cockpit], Effect]
     carry_out: Callable[..., Competition]
     said: str
+    tone: str = "primary"
 
 
 class ConfirmForm(forms.Form):
@@ -162,6 +163,7 @@ STEPS = {
             _what_cancelling_does,
             cancel_competition,
             "It is cancelled.",
+            tone="danger",
         ),
     )
 }

@@ -107,7 +107,7 @@ class SaveForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "vLargeTextField"}),
-        help_text="Why; it is kept with your name, and of rules and disqualifications the participants read it.",
+        help_text="Why; it is kept with your name, and those whom it concerns may read it.",
     )
     form_id = forms.UUIDField(initial=uuid4, widget=forms.HiddenInput)  # so that a form sent twice acts once
     seen = forms.CharField(max_length=200, widget=forms.HiddenInput)

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from accounts.models import User
+from competitions.policy import policy_of
 from competitions.rules import Status
 from config.core.money import money_text
 from config.core.tables import SHOWN, Table, counted
 from config.panel.what_if.changes import NewRules
 from config.panel.what_if.comparison import Effect, Line, Place, Side
+from config.panel.what_if.forms import RulesForm, rules_now
 from leaderboards.queries import final_standings_history
 from prizes.queries import has_released_prizes
 
@@ -76,7 +79,7 @@ class Told:
     @property
     def sentences(self) -> list[str]:
         effect = self.effect
-        told = [*self._about_the_subject(), self._about_the_others()]
+        told = [*self._about_the_rules(), *self._about_the_subject(), self._about_the_others()]
         refusal = effect.after.refusal or effect.before.refusal
         if refusal:
             told.append(f"The prizes cannot be worked out: {refusal}")
@@ -109,6 +112,15 @@ class Told:
         elif self.competition.status_at(self.now) != Status.COMPLETED:
             told.append("It can be taken back here, by the opposite; both stay on record.")
         return told
+
+    def _about_the_rules(self) -> list[str]:
+        change = self.effect.change
+        if not isinstance(change, NewRules):
+            return []
+        old, new = rules_now(self.competition.policy), rules_now(policy_of(change.stored_policy))
+        fields = RulesForm.base_fields
+        changed = [name for name in fields if old.get(name, "") != new.get(name, "")]
+        return [f"{fields[name].label}: {_rule(old.get(name))} now, {_rule(new.get(name))} then." for name in changed]
 
     def _about_the_subject(self) -> list[str]:
         subject = self.effect.change.person
@@ -211,14 +223,20 @@ class Told:
         return money_text(minor, self.competition.currency)
 
 
+def _rule(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else value or "none named"
+
+
 def _prize(place: Place | None) -> int:
     return place.prize_minor if place else 0
 
 
 def _sign(line: Line) -> str:
     if line.before is None or line.after is None:
-        return "＋" if line.before is None else "✕"
-    return "▲" if line.climbs > 0 else "▼" if line.climbs < 0 else "＝"
+        return "+" if line.before is None else "×"
+    return "▲" if line.climbs > 0 else "▼" if line.climbs < 0 else "="
 
 
 def _words(line: Line) -> str:

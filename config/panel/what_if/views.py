@@ -83,6 +83,7 @@ def _shown(request: HttpRequest, viewer: User, question: Question, form: SaveFor
         told = None if hindrance else Told(work_out(competition.id, question.change, now), now)
     if told is not None:
         form = _with_seen(form, told.effect.basis)
+    candidates = [] if too_early or question.participant else _candidates(question)
     here = reverse("admin:what_if", args=[competition.pk])
     context = {
         **site.each_context(request),
@@ -95,7 +96,8 @@ def _shown(request: HttpRequest, viewer: User, question: Question, form: SaveFor
         "question": question,
         "too_early": too_early,
         "hindrance": hindrance,
-        "candidates": [] if too_early or question.participant else _candidates(question),
+        "candidates": candidates[:_FOUND],
+        "more_candidates": len(candidates) > _FOUND,
         "told": told,
         "form": form,
         "refused": form.is_bound and not form.is_valid(),
@@ -130,7 +132,7 @@ class Candidate:
 
 
 def _candidates(question: Question) -> Sequence[Candidate]:
-    """The best of those whom the search names, as many as fit a page."""
+    """The best of those whom the search names, as many as fit a page, and one more if there is."""
     if question.kind is Kind.RULES:
         return []
     found = Standing.objects.filter(competition=question.competition).select_related("user")
@@ -141,7 +143,7 @@ def _candidates(question: Question) -> Sequence[Candidate]:
         found = found.filter(on_board=True)
     if question.search:
         found = found.filter(user__name__icontains=question.search)
-    ordered = found.order_by("-score", "reached_at", "joined_at", "user_id")[:_FOUND]
+    ordered = found.order_by("-score", "reached_at", "joined_at", "user_id")[: _FOUND + 1]
     return [_candidate(standing, question.kind) for standing in ordered]
 
 
