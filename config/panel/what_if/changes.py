@@ -180,11 +180,12 @@ _MOVED = (
 
 
 def basis_of(competition: Competition, change: Change, now: datetime) -> str:
-    """As long as this is the same, what was shown of the change is what it does; the scores may go on."""
+    """As long as this is the same, what was shown of the change is what it does; the scores may go on. What the clock
+    freezes for the first time, a moment after it is due, changes nothing."""
     final = FinalStandings.objects.filter(competition=competition).order_by("-number")
-    number = final.values_list("number", flat=True).first() or 0
-    rules = f"{competition.rules_version}"
-    return "/".join((_phase(competition, now), str(number), rules, _personal(competition, change.person)))
+    number = final.values_list("number", flat=True).first() or 1
+    rules = max(competition.rules_version, 1)
+    return "/".join((_phase(competition, now), str(number), str(rules), _personal(competition, change.person)))
 
 
 def moved_since(seen: str, basis: str) -> str:
