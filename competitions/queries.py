@@ -78,6 +78,14 @@ def participation(competition_id: UUID, user_id: UUID) -> Participant | None:
     return Participant.objects.filter(competition_id=competition_id, user_id=user_id, left_at=None).first()
 
 
+def is_impartial_organiser(person: User, competition: Competition) -> bool:
+    """Whether they are staff who run this competition, which is theirs, and stand nowhere in it; nor ever did, for who
+    has left may come back to where they stood."""
+    if competition.owner_id != person.id or not person.has_perm("competitions.organise_own"):
+        return False
+    return not Participant.objects.filter(competition=competition, user_id=person.id).exists()
+
+
 def participants_among(named: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """Who of these takes part; each is a competition and a person, by their ids."""
     here = Participant.objects.filter(

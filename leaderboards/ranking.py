@@ -26,6 +26,11 @@ class Placing:
     joined_at: datetime
 
 
+def board_order(placing: Placing) -> tuple[int, datetime, datetime, UUID]:
+    """Sorts a board, best first."""
+    return -placing.score, placing.reached_at, placing.joined_at, placing.user_id
+
+
 def tie_key(reached_at: int, joined_at: int, user_id: bytes) -> bytes:
     """32 bytes that sort, byte by byte, as equals on a board do: when the score was reached and when the person joined,
     in microseconds since 1970, and the id.

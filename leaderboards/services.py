@@ -253,7 +253,7 @@ def _rules_of(competition_ids: Collection[UUID]) -> dict[UUID, Competition]:
 
 
 def _count_anew(row: _Row, competition: Competition, now: datetime) -> None:
-    row.counted, score = _counted(competition, row.synced, row.reported, row.adjustment_points)
+    row.counted, score = counted_score(competition, row.synced, row.reported, row.adjustment_points)
     row.moved_at = now
     if score != row.score:
         row.score, row.reached_at = score, now
@@ -314,13 +314,13 @@ def _rescore(standing: Standing, now: datetime) -> None:
 
 def _count(standing: Standing) -> int:
     """Sets the totals that the rules count, and says their score with its correction."""
-    counted, score = _counted(standing.competition, standing.synced, standing.reported, standing.adjustment_points)
+    counted, score = counted_score(standing.competition, standing.synced, standing.reported, standing.adjustment_points)
     standing.steps, standing.distance_mm = counted.steps, counted.distance_mm
     standing.energy_cal, standing.active_seconds = counted.energy_cal, counted.active_seconds
     return score
 
 
-def _counted(competition: Competition, synced: Totals, reported: Totals, adjustment: int) -> tuple[Totals, int]:
+def counted_score(competition: Competition, synced: Totals, reported: Totals, adjustment: int) -> tuple[Totals, int]:
     """The totals that the rules count, and their score with its correction."""
     counted = counted_totals(competition.score_source, synced, reported)
     points = score_of(counted, competition.metric, competition.weights)

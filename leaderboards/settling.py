@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from competitions.documents import fixed_rules
 from competitions.models import Competition
-from competitions.queries import participants_of, rules_versions
+from competitions.queries import participants_among, participants_of, rules_versions
 from competitions.rules import Status
 from competitions.services.enrolment import CompetitionOver
 from competitions.services.lifecycle import move_status
@@ -29,7 +29,7 @@ from leaderboards.queries import final_standings, standings_in_board_order
 from leaderboards.ranking import ranks_of
 from leaderboards.rows import wire_time
 from leaderboards.scoring import MAX_SCORE, SCORING_VERSION
-from leaderboards.services import NotStarted, correct_rows
+from leaderboards.services import NotStarted, correct_rows, disqualify_participant, reinstate_participant
 
 
 class StandingsNotFinal(Conflict):
@@ -157,12 +157,40 @@ def add_correction(
     return correction, True
 
 
+@transaction.atomic
+def judge_participant(
+    *, competition_id: UUID, user_id: UUID, disqualify: bool, reason: str, by: User, now: datetime
+) -> bool:
+    """Takes a participant off the board, or puts one who was disqualified back; once the standings are final they are
+    frozen anew. What is so already stays as it is; says whether anything has changed.
+
+    Raises Forbidden for oneself, NotFound, NotStarted, CompetitionOver for a cancelled one, and Invalid for a blank
+    reason and for somebody who does not take part.
+    """
+    if user_id == by.id:
+        raise Forbidden("Nobody judges themselves; ask a colleague.")
+    competition = move_status(competition_id=competition_id, now=now)
+    _refuse_without_standings(competition)
+    if not reason.strip():
+        raise Invalid(details={"reason": ["Say why, for whoever asks later."]})
+    standing = Standing.objects.filter(competition=competition, user_id=user_id).first()
+    if standing is None or not participants_among([(competition_id, user_id)]):
+        raise Invalid(details={"user_id": ["This person does not take part."]})
+    if bool(standing.disqualified_reason) == disqualify:
+        return False
+    if competition.status == Status.COMPLETED:
+        off, on = ([user_id], []) if disqualify else ([], [user_id])
+        correct_standings(competition_id=competition_id, by=by, reason=reason, disqualify=off, reinstate=on, now=now)
+    elif disqualify:
+        disqualify_participant(competition=competition, user_id=user_id, reason=reason.strip(), now=now)
+    else:
+        reinstate_participant(competition=competition, user_id=user_id, now=now)
+    return True
+
+
 def _correctable(competition: Competition, user_id: UUID, points: int, reason: str) -> Standing:
     """Raises NotStarted, CompetitionOver, Invalid."""
-    if competition.status in (Status.DRAFT, Status.UPCOMING):
-        raise NotStarted
-    if competition.status == Status.CANCELLED:
-        raise CompetitionOver
+    _refuse_without_standings(competition)
     board = Standing.objects.filter(competition=competition, on_board=True).select_related("competition")
     standing = board.filter(user_id=user_id).first()
     errors: dict[str, list[str]] = {}
@@ -177,6 +205,14 @@ def _correctable(competition: Competition, user_id: UUID, points: int, reason: s
     if errors or standing is None:
         raise Invalid(details=errors)
     return standing
+
+
+def _refuse_without_standings(competition: Competition) -> None:
+    """Raises NotStarted, CompetitionOver."""
+    if competition.status in (Status.DRAFT, Status.UPCOMING):
+        raise NotStarted
+    if competition.status == Status.CANCELLED:
+        raise CompetitionOver
 
 
 def _refuse_unclear(

@@ -45,9 +45,11 @@ class Calculation:
         return self.allocation.awards
 
 
-def calculate(competition: Competition, *, promised_minor: int | None = None) -> Calculation:
+def calculate(
+    competition: Competition, *, promised_minor: int | None = None, finishers: Sequence[Finisher] | None = None
+) -> Calculation:
     """By the final standings if there are any, else by the board as it stands. ``promised_minor``: what if the pool
-    were that, fees aside. Raises PoolBelowPlan."""
+    were that, fees aside; ``finishers``: what if these stood there, best first. Raises PoolBelowPlan."""
     standings = final_standings(competition.id)
     document, ties_share = plan_document(competition.id), competition.tie_rule == TieRule.SHARED
     promised = competition.prize_pool_minor if promised_minor is None else promised_minor
@@ -56,8 +58,9 @@ def calculate(competition: Competition, *, promised_minor: int | None = None) ->
     plan = plans.plan_of(document, ties_share=ties_share)
     if promised_minor is None:
         promised = _raised(promised, plan, split, competition)
+    finishers = _finishers(competition, standings) if finishers is None else finishers
     try:
-        allocation = allocate(promised + split.pool_minor, plan, _finishers(competition, standings))
+        allocation = allocate(promised + split.pool_minor, plan, finishers)
     except PoolTooSmall:
         raise PoolBelowPlan from None
     return Calculation(

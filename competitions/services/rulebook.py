@@ -6,7 +6,7 @@ from accounts.models import User
 from competitions.documents import written_rules
 from competitions.models import Competition
 from competitions.policy import Policy
-from competitions.queries import rules_versions
+from competitions.queries import is_impartial_organiser, rules_versions
 from competitions.rules import Status
 from config.core.errors import Conflict, Forbidden, Invalid
 
@@ -35,7 +35,7 @@ def refuse_new_rules(competition: Competition, policy: Policy, by: User, reason:
     if competition.status_at(now) in over or competition.status in over:
         raise RulesOver
     paid_out = competition.money_at_stake or competition.funded_minor > 0  # fixed prizes may come out of what arrived
-    if paid_out and not by.has_perm("competitions.change_competition"):
+    if paid_out and not (by.has_perm("competitions.change_competition") or is_impartial_organiser(by, competition)):
         raise Forbidden("Money is at stake, so after the start only staff may change the rules.")
     if not reason.strip():
         raise Invalid(details={"rules_reason": ["Say why the rules change, for those who take part."]})

@@ -101,9 +101,19 @@ class _Looks:
 def totals_when_closed(competition: Competition) -> dict[UUID, Totals]:
     """What each participant had done by what had arrived when the grace ended, whatever arrived since. For people who
     were erased since that is nothing."""
+    return _totals_of_all(competition, at=competition.closes_at)
+
+
+def totals_under(competition: Competition) -> dict[UUID, Totals]:
+    """What counting each participant anew would come to by these rules, which need not be those that are stored.
+    Nothing is written and nobody held up."""
+    return _totals_of_all(competition)
+
+
+def _totals_of_all(competition: Competition, at: datetime | None = None) -> dict[UUID, Totals]:
     totals = {}
     for some in _chunks(participants_of(competition.id).order_by("user_id").values_list("user_id", flat=True)):
-        for user_id, days in _whole(competition, some, at=competition.closes_at).items():
+        for user_id, days in _whole(competition, some, at).items():
             totals[user_id] = sum_of(days.values())
     return totals
 

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from competitions.models import Competition, RulesVersion
+from competitions.services.enrolment import join_competition, leave_competition
 from competitions.services.lifecycle import (
     RulesFixed,
     cancel_competition,
@@ -389,3 +390,20 @@ def test_the_admin_site_shows_them_and_changes_nothing(running: Competition, sta
     page = client.get(f"/admin/competitions/rulesversion/{version.id}/change/").content.decode()
     assert "pacesetter-rules/1" in page
     assert "_save" not in page
+
+
+def test_an_organiser_who_stands_nowhere_in_it_changes_them_with_money_at_stake(
+    make_staff: Callable[..., User], make_competition: Any, signed_in: SignIn, person: User, now: datetime
+) -> None:
+    """Nor ever stood: whoever has left may come back to where they were."""
+    organiser = make_staff("organiser")
+    mine, theirs = make_competition(owner=organiser, prize_pool_minor=100), signed_in(organiser)
+    assert theirs.patch(url(mine), LATER).status_code == 200
+    somebody_elses = make_competition(owner=person, visibility="open", prize_pool_minor=100)
+    assert theirs.patch(url(somebody_elses), LATER).status_code == 403
+    join_competition(competition=mine, user_id=organiser.id, join_code=None, now=now)
+    again = LATER | {"rules": {"manual_entries": True}}
+    assert theirs.patch(url(mine), again).status_code == 403
+    leave_competition(competition=mine, user_id=organiser.id, now=now)
+    assert theirs.patch(url(mine), again).status_code == 403
+    assert len(versions(mine)) == 2
