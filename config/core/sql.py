@@ -1,8 +1,11 @@
-"""Many rows in one statement."""
+"""Many rows in one statement, and many statements at one moment."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from uuid import UUID
+
+from django.db import connection, transaction
 
 Value = int | UUID | date | str | None
 
@@ -25,3 +28,16 @@ def _column(values: Sequence[Value]) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Whatever is read inside is as it was at one moment, whoever writes meanwhile; nothing can be written. Inside a
+    transaction that has begun already, each statement sees its own."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
