@@ -52,9 +52,8 @@ class Waiting:
 
 def _failed_jobs(now: datetime) -> QuerySet[Any]:
     failures = ProcrastinateEvent.objects.filter(job=OuterRef("pk"), type="failed").order_by("-at")
-    failed: QuerySet[Any] = ProcrastinateJob.objects.filter(status="failed")
-    failed = failed.annotate(failed_at=Subquery(failures.values("at")[:1]))
-    return failed
+    jobs: QuerySet[Any] = ProcrastinateJob.objects.annotate(failed_at=Subquery(failures.values("at")[:1]))
+    return jobs.filter(status="failed")
 
 
 def _flags(**which: Any) -> Callable[[datetime], QuerySet[Any]]:
