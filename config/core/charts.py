@@ -19,6 +19,7 @@ _DASHES: Sequence[list[int]] = ([], [6, 4], [2, 3], [10, 4, 2, 4], [1, 6])
 class Shape(StrEnum):
     BAR = "bar"
     LINE = "line"
+    ROWS = "rows"  # bars that lie, for labels that are words
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,29 @@ class Chart:
 
     def _line(self, place: int) -> dict[str, Any]:
         radius = 3 if len(self.labels) == 1 else 0  # a single point makes no line
-        return {"type": "line", "fill": False, "pointRadius": radius, "borderWidth": 2, "borderDash": _DASHES[place]}
+        return {
+            "type": "line",
+            "fill": False,
+            "pointRadius": radius,
+            "borderWidth": 2,
+            "borderDash": _DASHES[place],
+            "pointStyle": "line",
+        }
 
     def _bar(self, place: int) -> dict[str, Any]:
         hollow: dict[str, Any] = {"backgroundColor": "transparent", "borderWidth": 2}
-        return {"maxBarThickness": 48, **(hollow if place % 2 else {})}
+        return {"maxBarThickness": 48, "pointStyle": "rect", **(hollow if place % 2 else {})}
+
+    @property
+    def kind(self) -> str:
+        """As Chart.js calls it."""
+        return "line" if self.shape is Shape.LINE else "bar"
+
+    @property
+    def height_rem(self) -> float:
+        if self.shape is not Shape.ROWS:
+            return 14
+        return 3.5 + len(self.labels) * (1.6 if len(self.series) == 1 else 2.2)
 
     @property
     def options(self) -> str:
@@ -86,23 +105,22 @@ class Chart:
             "ticks": {"precision": self.places, "color": _TEXT},
         }
         axis["title"] = {"display": bool(self.unit), "text": self.unit, "color": _TEXT}
-        ticks = {"color": _TEXT, "maxRotation": 0, "autoSkipPadding": 12}
+        ticks = {"color": _TEXT, "maxRotation": 0, "autoSkipPadding": 12, "autoSkip": self.shape is not Shape.ROWS}
+        labels = {"stacked": self.stacked, "grid": {"display": False}, "ticks": ticks}
         return json.dumps(
             {
+                "indexAxis": "y" if self.shape is Shape.ROWS else "x",
                 "animation": False,
                 "maintainAspectRatio": False,
-                "interaction": {"mode": "index", "intersect": False},
+                "interaction": {"mode": "index", "intersect": False, "axis": "y" if self.shape is Shape.ROWS else "x"},
                 "plugins": {
                     "legend": {
                         "display": len(self.series) > 1,
                         "align": "end",
-                        "labels": {"color": _TEXT, "boxWidth": 24, "boxHeight": 8},
+                        "labels": {"color": _TEXT, "usePointStyle": True, "pointStyleWidth": 28, "boxHeight": 8},
                     }
                 },
-                "scales": {
-                    "y": axis,
-                    "x": {"stacked": self.stacked, "grid": {"display": False}, "ticks": ticks},
-                },
+                "scales": {"x": axis, "y": labels} if self.shape is Shape.ROWS else {"x": labels, "y": axis},
             }
         )
 

@@ -122,7 +122,10 @@ def _sockets(owner_id: UUID | None, now: datetime) -> Iterator[Chart]:
         yield Chart("sockets", title, [], {}, label, says="Not known: Redis does not answer.")
         return
     known = [peak for _, peak in heads.peaks if peak is not None]
-    says = f"{heads.now:,} now, {max(known, default=0):,} at most in the last 24 hours."
+    if not known:
+        yield Chart("sockets", title, [], {}, label, says="Nobody was connected in the last 24 hours.")
+        return
+    says = f"{heads.now:,} now, {max(known):,} at most in the last 24 hours."
     yield Chart(
         *("sockets", title, [f"{begins:%H:%M}" for begins, _ in heads.peaks]),
         *({"most at once": [peak for _, peak in heads.peaks]}, label),

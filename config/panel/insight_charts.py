@@ -167,6 +167,7 @@ def _scores(scope: Scope) -> Iterator[Chart]:
     yield Chart(
         *("scores", "Distribution of scores", _spans_of(found.step, len(found.buckets)), {"people": found.buckets}),
         "points",
+        shape=Shape.ROWS,
         says=f"At least half of all {found.people:,} people have {found.median:,} points or more, a quarter of them "
         f"{found.three_quarters:,} or more.",
         note=f"The lowest score is {found.least:,}, a quarter have {found.quarter:,} or less, the best is "
@@ -188,6 +189,7 @@ def _shares(scope: Scope) -> Iterator[Chart]:
     says = f"{sum(tenths[5:]):,} of {sum(tenths):,} have half the best score of their board or more."
     yield Chart(
         *("scores", "How close people are to the best", labels, {"places": tenths}, "part of the best score"),
+        shape=Shape.ROWS,
         says=says if any(tenths) else "Nobody has a point yet.",
         note="Scores of different competitions cannot be compared, so each is a part of its board's best.",
     )
@@ -206,6 +208,7 @@ def _silence(scope: Scope) -> Iterator[Chart]:
         ),
         says=f"{quiet:,} of {sum(counts[:-1]):,} have sent nothing for four days or more, or never; "
         f"{counts[-1]:,} left.",
+        shape=Shape.ROWS,
         note="Until now, or until the competition ended.",
     )
 
@@ -233,7 +236,8 @@ def _used(key: str, title: str, label: str, used: Sequence[Used], note: str) -> 
     first = used[0]
     return Chart(
         *(key, title, [each.name for each in used], {"people": [each.people for each in used]}, label),
-        says=f"Most people, {first.people:,}, send “{first.name}”: {first.readings:,} of {readings:,} readings.",
+        shape=Shape.ROWS,
+        says=f"Most people, {first.people:,}, have “{first.name}”, with {first.readings:,} of {readings:,} readings.",
         note=note,
     )
 
@@ -246,6 +250,7 @@ def _delays(scope: Scope) -> Iterator[Chart]:
     yield Chart(
         *("delays", "How late data arrives", list(DELAYS), {"samples": samples, "day totals": totals}, "after its end"),
         says=says if count else "Nothing has arrived yet.",
+        shape=Shape.ROWS,
         note="As each reading stands now, whether it counts or not; a day total's end is that of its day.",
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from competitions.models import Competition
 from competitions.rules import Metric
-from config.core.charts import Chart
+from config.core.charts import Chart, Shape
 from config.panel.insight_charts import in_units, unit_of
 from fitness.left_out import CAPPED, LeftOut
 from fitness.reckoning import Reason
@@ -41,6 +41,7 @@ def left_out_charts(found: LeftOut, metrics: list[SampleType]) -> Iterator[Chart
             {"people": list(people.values())},
             "reason",
         ),
+        shape=Shape.ROWS,
         says=f"{found.heard:,} people sent something; of each bar’s people, some of it does not count for that reason.",
     )
     for type_ in metrics:
@@ -57,6 +58,7 @@ def _of_metric(found: LeftOut, type_: SampleType) -> Chart:
     return Chart(
         *(f"left-out-{type_.value.replace('_', '-')}", f"What the rules cut off: {unit}", list(WORDS.values())),
         *({"cut off": amounts}, "reason", unit),
+        shape=Shape.ROWS,
         says=says,
         note="“Measured twice” is what another source of the same person counts for at that time.",
     )
