@@ -22,6 +22,7 @@ from prizes.actors import Actor
 from prizes.models import Transfer, TransferState
 from prizes.services.distribution import distribute_prizes
 from prizes.services.transfers import NO_ACCOUNT
+from tests.config.test_requests import PLAIN_STATIC
 from tests.prizes.conftest import MakeFinished, connect_accounts
 from tests.prizes.conftest import make_finished as make_finished
 from tests.prizes.conftest import make_treasurer as make_treasurer
@@ -30,6 +31,11 @@ from tests.prizes.conftest import treasurer as treasurer
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
+
+
+@pytest.fixture(autouse=True)
+def plain_static(settings: Any) -> None:
+    settings.STORAGES = PLAIN_STATIC  # nothing was collected here
 
 
 def open_panel(person: User) -> Client:
