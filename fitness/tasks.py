@@ -1,10 +1,13 @@
 from datetime import UTC, datetime
+from uuid import UUID
 
 from procrastinate.contrib.django import app
 
 from fitness.services.connections import forget_stale_authorisations, revoke_grant
 from fitness.services.fetching import enqueue_due_fetches, fetch_connection
 from fitness.services.imports import read_imports, remove_orphans
+from fitness.services.left_out import request_all_left_out, work_out_left_out
+from fitness.services.sync_counts import forget_sync_counts
 
 
 @app.task()
@@ -37,3 +40,17 @@ def finish_imports(timestamp: int) -> None:
     """Every minute: goes on with what a worker that died has left behind."""
     remove_orphans(now=datetime.now(UTC))
     read_imports(clock=lambda: datetime.now(UTC))
+
+
+@app.task()
+def work_out_one(competition_id: str) -> None:
+    work_out_left_out(competition_id=UUID(competition_id), clock=lambda: datetime.now(UTC))
+
+
+@app.periodic(cron="23 3 * * *")
+@app.task(queueing_lock="work_out_left_out", pass_context=False)
+def work_out_all(timestamp: int) -> None:
+    """Every night: so that what is said of all competitions covers those whose page nobody opens."""
+    now = datetime.now(UTC)
+    forget_sync_counts(now=now)
+    request_all_left_out(now=now)

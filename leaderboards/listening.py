@@ -8,12 +8,17 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
+from config.core.redis import RedisError
+from config.core.threads import in_thread
 from leaderboards import watching
+from leaderboards.admission import admission
 from leaderboards.announce import LAYER_SECONDS, channel_layer
+from leaderboards.headcount import SAY_SECONDS, say_headcount
 from leaderboards.watching import Close, Watcher
 
 log = structlog.get_logger(__name__)
@@ -63,7 +68,7 @@ class Listener(ABC):
     def _start(self, **steps: Step) -> None:
         """Listens from now on, and does these steps again and again."""
         if not self._tasks:
-            everything = {"listen": self._listen, "refresh": self._refresh, **steps}
+            everything = {"listen": self._listen, "refresh": self._refresh, "say": self._say, **steps}
             self._tasks = [asyncio.create_task(self._keep_doing(step, name)) for name, step in everything.items()]
 
     async def _keep_doing(self, step: Step, name: str) -> None:
@@ -86,6 +91,12 @@ class Listener(ABC):
     async def _refresh(self) -> None:
         await asyncio.sleep(GROUP_REFRESH_SECONDS)
         await self._join(*self.groups())
+
+    async def _say(self) -> None:
+        """How many are connected here; when several listeners of a process say it, they say the same."""
+        with suppress(RedisError):
+            await in_thread(say_headcount)(admission.count())
+        await asyncio.sleep(SAY_SECONDS)
 
     async def _join(self, *groups: str) -> None:
         if not self._channel:

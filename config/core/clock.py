@@ -1,7 +1,7 @@
 """Time as zones see it. The moment itself is asked for once per request or command and passed down."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -43,6 +43,13 @@ def _offset(name: str) -> timezone | None:
 def day_in(zone: str, moment: datetime) -> date:
     """The calendar day there."""
     return moment.astimezone(zone_named(zone)).date()
+
+
+def midnights(zone: str, first: date, last: date) -> list[datetime]:
+    """The first moment of each of these days there, and of the day after them."""
+    there = zone_named(zone)
+    days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 2)]
+    return [datetime.combine(day, time(), there).astimezone(UTC) for day in days]
 
 
 def written_moment(at: datetime) -> str:

@@ -36,6 +36,7 @@ GROUPS: Sequence[tuple[str, Sequence[Link]]] = (
         (
             Link("Today", "index", "home"),
             _table("Competitions", "competitions_competition", "emoji_events", ORGANISE),
+            Link("Insights", "insights", "monitoring", ("competitions.view_competition", ORGANISE)),
             _table("Flags", "fitness_flag", "flag", "fitness.decide_flag"),
             _table("Settlements", "prizes_settlement", "account_balance"),
         ),

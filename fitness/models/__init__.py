@@ -2,6 +2,7 @@ from fitness.models.activities import Activity, SupersededActivity
 from fitness.models.connections import Connection, PendingAuthorisation
 from fitness.models.flags import Flag, FlagEvent, FlagEventKind, FlagEvidence
 from fitness.models.imports import Import, ImportState
+from fitness.models.insights import LeftOut, SyncHour
 from fitness.models.samples import CountedDay, DataSource, Sample, SourcePreference, Tombstone
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "FlagEvidence",
     "Import",
     "ImportState",
+    "LeftOut",
     "PendingAuthorisation",
     "Sample",
     "SourcePreference",
     "SupersededActivity",
+    "SyncHour",
     "Tombstone",
 ]

@@ -24,6 +24,7 @@ from fitness.samples import SampleReading
 from fitness.services.counting import count_activity, count_days
 from fitness.services.flags import open_flags, open_flags_of_days
 from fitness.services.samples import Plan, Refused, SampleChanges, plan_samples, write_samples
+from fitness.services.sync_counts import count_syncs
 from fitness.signals import activity_stored
 from leaderboards.scoring import Totals
 from leaderboards.services import hold_boards
@@ -88,6 +89,7 @@ def sync_together(batches: Sequence[Batch]) -> list[SyncResult]:
     for wave in waves:
         stored = _store([batches[place] for place in wave], activity)
         results |= dict(zip(wave, stored, strict=True))
+    count_syncs(syncs=len(batches), now=batches[-1].now)  # the last statement: nobody waits behind its lock
     return [results[place] for place in range(len(batches))]
 
 
