@@ -7,13 +7,14 @@ row's ``pgh_context``: ``user`` (their id), ``service_key``, ``address``, ``requ
 """
 
 import getpass
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pghistory
 from django.core.management import find_commands
+from django.db import connection
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
@@ -22,6 +23,7 @@ from config.core.request import address_of
 _M = TypeVar("_M", bound=type[Model])
 
 _COMMAND_PATHS = sorted(Path(__file__).parents[2].glob("*/management"))
+_MAKES_PEOPLE = frozenset({"createsuperuser", "changepassword", "loaddata", "shell"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -56,10 +58,19 @@ def audited(
     return decorate
 
 
-def acting(**known: Any) -> AbstractContextManager[Any]:
+@contextmanager
+def acting(**known: Any) -> Iterator[None]:
     """While it is open, changes are kept with this beside them; inside another one it only adds to it."""
-    context: AbstractContextManager[Any] = pghistory.context(**known)
-    return context
+    with connection.execute_wrapper(_with_parameters), pghistory.context(**known):
+        yield
+
+
+def _with_parameters(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """pghistory puts parameters of its own before a statement; in one that had none, percent signs would then be read
+    as their places. Here every statement has parameters, so all percent signs are written as such."""
+    if params is None and isinstance(sql, str):
+        sql, params = sql.replace("%", "%%"), ()
+    return execute(sql, params, many, context)
 
 
 def note(**known: Any) -> None:
@@ -68,10 +79,10 @@ def note(**known: Any) -> None:
 
 
 def commanding(argv: Sequence[str]) -> AbstractContextManager[Any]:
-    """Around one of this server's own commands. What Django and its libraries bring along serves for long or writes
-    nothing that is audited; and the demo is migrated, with statements whose percent signs pghistory would misread."""
+    """Around one of this server's own commands, and those of Django that make people. What else Django and its
+    libraries bring along serves for long or writes nothing that is audited."""
     command = argv[1] if len(argv) > 1 else ""
-    if command == "prepare_demo" or not any(command in find_commands(str(path)) for path in _COMMAND_PATHS):
+    if command not in _MAKES_PEOPLE and not any(command in find_commands(str(path)) for path in _COMMAND_PATHS):
         return nullcontext()
     return acting(command=command, by=getpass.getuser())
 
