@@ -5,8 +5,8 @@ Everything is worked out from somebody's number and the seed, so the same seed g
 day the same activity.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -154,14 +154,9 @@ def _run(sql: str, **values: Any) -> None:
         cursor.execute(sql, values)
 
 
-def _ranges(people: int) -> Iterator[tuple[int, int]]:
-    for first in range(1, people + 1, AT_ONCE):
-        yield first, min(first + AT_ONCE - 1, people)
-
-
 def ranges(people: int) -> Sequence[tuple[int, int]]:
     """Everybody's numbers, so many at once."""
-    return list(_ranges(people))
+    return [(first, min(first + AT_ONCE - 1, people)) for first in range(1, people + 1, AT_ONCE)]
 
 
 def make_people(*, numbers: Iterable[tuple[int, int]], people: int, seed: int, now: datetime) -> None:
@@ -226,16 +221,9 @@ def forget_numbers() -> None:
     _run("DROP TABLE IF EXISTS walked, crowd")
 
 
-def start_of_day(now: datetime) -> datetime:
-    return datetime.combine(now.date(), time(), UTC)
-
-
 def gathered() -> None:
     """As autovacuum would within minutes, so that the first page is as fast as the next day's."""
     _run(
         "ANALYZE accounts_user, fitness_activity, fitness_countedday, fitness_sample, competitions_participant,"
         " competitions_competition, leaderboards_standing"
     )
-
-
-SOON = timedelta(minutes=1)

@@ -53,9 +53,7 @@ _ROUND: tuple[tuple[Phase, Money, bool], ...] = (
 everything. Of later rounds only every fourth has money in it, which takes a service call for each payment."""
 
 _PLACES = "Lagos Oslo Turin Puebla Kyoto Fez Malmö Brno Accra Busan Kochi Galway Porto Graz Lyon Leeds Cork Bergen"
-_WALKS = (
-    "river walk,hill walk,lunch walk,harbour walk,night walk,school run,park loop,bridge walk,market walk,lake walk"
-)
+_WALKS = "river walk,hill walk,lunch walk,harbour walk,night walk,school run,park loop,bridge walk,market walk"
 _SEASONS = "Early Late Long Short Grand Little Quiet Windy Sunny Misty"
 
 
