@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pghistory
 from django.core.management import find_commands
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Index, Model
 from django.http import HttpRequest, HttpResponse
 
 from config.core.request import address_of
@@ -35,10 +35,12 @@ def audited(
     app_label: str | None = None,
     updates_only: bool = False,
     linked: bool = True,
+    told_by: Sequence[str] = (),
 ) -> Callable[[_M], _M]:
     """Keeps the changes of a model in ``<Model>Audit``. ``fields`` or ``exclude`` say what of it is kept: a change of
     nothing else leaves no event. ``updates_only``: of rows that come and go with everyday life. ``linked``:
-    whether an event refers to its row by a key of its own, which rows of a table between two others do not need."""
+    whether an event refers to its row by a key of its own, which rows of a table between two others do not need.
+    ``told_by``: foreign keys by which a page tells events of several rows, the newest first."""
 
     def decorate(model: _M) -> _M:
         once: list[Any] = [] if updates_only else [pghistory.InsertEvent(), pghistory.DeleteEvent()]
@@ -51,6 +53,7 @@ def audited(
             model_name=model_name or f"{model.__name__}Audit",
             app_label=app_label,
             append_only=True,
+            meta={"indexes": [Index(fields=[name, "-pgh_created_at", "-pgh_id"]) for name in told_by]},
             **link,
         )(model)
         return decorated

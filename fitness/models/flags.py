@@ -31,7 +31,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self.filter(Q(state=FlagState.OPEN.value) | Q(appeal_waits=True))
 
 
-@audited(exclude=["appeal"])
+@audited(exclude=["appeal"], told_by=["competition"])
 class Flag(models.Model):
     """Something of a participant's day is not plausible, says a check. It changes only while its person is locked.
 
