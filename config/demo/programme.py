@@ -171,15 +171,13 @@ def _plan(pool_minor: int, chance: Random) -> Mapping[str, Any]:
 
 def _policy(chance: Random) -> dict[str, Any]:
     """What differs from the usual, in three of ten."""
-    return chance.choices(
-        [
-            {},
-            {"daily_cap": {"steps": 20_000}},
-            {"manual_entries": False},
-            {"checks": {Check.DAILY_MAXIMUM.value: OnHit.HOLD.value}},
-        ],
-        [7, 1, 1, 1],
-    )[0]
+    policies: list[dict[str, Any]] = [
+        {},
+        {"daily_cap": {"steps": 20_000}},
+        {"manual_entries": False},
+        {"checks": {Check.DAILY_MAXIMUM.value: OnHit.HOLD.value}},
+    ]
+    return chance.choices(policies, [7, 1, 1, 1])[0]
 
 
 def _name(number: int, chance: Random) -> str:
