@@ -298,7 +298,7 @@ def test_a_page_asks_a_bounded_number_of_questions(
     client = Client()
     client.force_login(staff)
     counts = []
-    for number in range(2):
+    for number in range(3):
         people = [make_person(f"Walker {number} {place}") for place in range(10)]
         join(competition, *people)
         Standing.objects.filter(competition=competition).update(disqualified_reason=f"Reason {number}")
@@ -307,7 +307,7 @@ def test_a_page_asks_a_bounded_number_of_questions(
         ) as asked:
             assert client.get(page_of("competitions.competition", competition.id)).status_code == 200
         counts.append(len(asked))
-    assert counts[0] == counts[1] <= MOST_QUERIES
+    assert counts[1] == counts[2] <= MOST_QUERIES  # the first has nothing before it to compare with
 
 
 # --- Nobody rewrites it ---
