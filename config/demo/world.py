@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from accounts.models import User
-from accounts.services import lock_people
+from accounts.models import Scope, User
+from accounts.services import create_service_key, lock_people
 from competitions.models import Competition
 from competitions.queries import lock_rules, participants_of
 from competitions.services.lifecycle import cancel_competition, create_competition, move_status
@@ -52,6 +52,7 @@ def make_world(world: World) -> None:
     before = treasury.last_job()
     with transaction.atomic():
         staff = make_staff()
+        create_service_key(name="The demo's step counter", scopes=[Scope.ACTIVITY_WRITE])
     ranges = crowd.ranges(world.people)
     shown = progress(ranges, doing="People", total=len(ranges))
     crowd.make_people(numbers=shown, people=world.people, seed=world.seed, now=world.now)
