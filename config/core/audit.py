@@ -2,15 +2,15 @@
 
 Each audited table has a table of events beside it, one row per change with the columns as they were after it (before
 it, for a deletion), which PostgreSQL refuses to change or delete. What the server knows of the change stands in the
-row's ``pgh_context``: ``user`` (their id), ``service_key``, ``address``, ``request_id``, ``path``, ``command``, ``by``
-(who ran it), ``reason``. Without one, the server itself did it, by the clock.
+row's ``pgh_context``: ``user`` (their id), ``service_key``, ``address`` (of staff and services), ``request_id``,
+``path``, ``command``, ``by`` (who ran it), ``reason``. Without one, the server itself did it, by the clock.
 """
 
 import getpass
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pghistory
 from django.core.management import find_commands
@@ -19,6 +19,10 @@ from django.db.models import Index, Model
 from django.http import HttpRequest, HttpResponse
 
 from config.core.request import address_of
+
+if TYPE_CHECKING:  # manage.py reads this before there are models
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
 
 _M = TypeVar("_M", bound=type[Model])
 
@@ -81,6 +85,12 @@ def note(**known: Any) -> None:
     pghistory.context(**known)
 
 
+def note_person(person: "AbstractBaseUser | AnonymousUser", request: HttpRequest) -> None:
+    """Who it is that asks, and of staff from where: an address is kept for good, so that of somebody who may ask to be
+    forgotten is left to the log, which is found by the request's id."""
+    note(user=str(person.pk), **({"address": address_of(request)} if getattr(person, "is_staff", False) else {}))
+
+
 def commanding(argv: Sequence[str]) -> AbstractContextManager[Any]:
     """Around one of this server's own commands, and those of Django that make people. What else Django and its
     libraries bring along serves for long or writes nothing that is audited."""
@@ -99,8 +109,7 @@ class AuditMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method in _SAFE:
             return self.get_response(request)
-        known = {"address": address_of(request), "path": request.path, "request_id": getattr(request, "request_id", "")}
-        if request.user.is_authenticated:
-            known["user"] = str(request.user.pk)
-        with acting(**known):
+        with acting(path=request.path, request_id=getattr(request, "request_id", "")):
+            if request.user.is_authenticated:
+                note_person(request.user, request)
             return self.get_response(request)

@@ -262,7 +262,7 @@ def _who(user_id: UUID | None, context: Mapping[str, Any], it: Happening, names:
         return f"the service key “{key}”"
     if context.get("command"):
         return f"the command {context['command']}"
-    return "the server" if "address" not in context else "somebody who did not sign in"
+    return "somebody who did not sign in" if context.get("path") else "the server"
 
 
 def _author(it: Happening) -> UUID | None:

@@ -182,6 +182,21 @@ def test_a_superuser_made_on_the_command_line_is_on_record_with_the_command(monk
     assert made.where["run by"]
 
 
+def test_where_staff_and_services_come_from_is_kept_and_of_people_who_may_be_forgotten_it_is_not(
+    signed_in: Any, make_staff: MakeStaff, make_competition: MakeCompetition, person: User
+) -> None:
+    staff = make_staff("organiser")
+    for owner in (person, staff):
+        competition = make_competition(starts=2, ends=9, owner=owner)
+        answer = signed_in(owner).patch(f"/api/v1/competitions/{competition.id}", {"name": "Hill walk"})
+        assert answer.status_code == 200, answer.content
+        newest = newest_events(competition.id, 1)[0]
+        assert (newest.what, newest.who) == ("changed name", owner.name)
+        assert newest.where["at"] == f"/api/v1/competitions/{competition.id}"
+        assert newest.where["request"] == answer["X-Request-ID"]
+        assert ("from" in newest.where) == owner.is_staff
+
+
 # --- Who reads it ---
 
 
