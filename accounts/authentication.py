@@ -9,8 +9,8 @@ from accounts.models import ServiceKey, User
 from accounts.queries import active_service_key
 from accounts.services import admit_person
 from accounts.tokens import Claims, InvalidToken, verify_token
-from config.core.audit import note
-from config.core.request import note_caller
+from config.core.audit import note, note_person
+from config.core.request import address_of, note_caller
 
 
 class CallerAuthentication(BaseAuthentication):
@@ -22,14 +22,14 @@ class CallerAuthentication(BaseAuthentication):
         if scheme.lower() == "bearer":
             person, claims = self._person(token.strip())
             note_caller(request._request, person.id)
-            note(user=str(person.id))
+            note_person(person, request._request)
             return person, claims
         if secret := request.headers.get("X-API-Key"):
             key = active_service_key(secret)
             if key is None:
                 raise AuthenticationFailed
             note_caller(request._request, key.id)
-            note(service_key=key.name)
+            note(service_key=key.name, address=address_of(request._request))
             return AnonymousUser(), key
         return None
 

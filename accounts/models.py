@@ -106,7 +106,7 @@ class ServiceKey(models.Model):
         return scope in self.scopes
 
 
-@audited(model_name="RoleGivenAudit", linked=False)
+@audited(model_name="RoleGivenAudit", linked=False, told_by=["user", "group"])
 class RoleGiven(User.groups.through):  # type: ignore[name-defined,misc]  # Django makes it as it goes
     """Who has which role; Django's own table, for the audit trail."""
 
@@ -114,7 +114,7 @@ class RoleGiven(User.groups.through):  # type: ignore[name-defined,misc]  # Djan
         proxy = True
 
 
-@audited(model_name="PermissionGivenAudit", linked=False)
+@audited(model_name="PermissionGivenAudit", linked=False, told_by=["user"])
 class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defined,misc]
     """Who has which single permission; Django's own table, for the audit trail."""
 
@@ -122,9 +122,17 @@ class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defin
         proxy = True
 
 
-@audited(model_name="RolePermissionAudit", linked=False)
+@audited(model_name="RolePermissionAudit", linked=False, told_by=["group"])
 class RolePermission(Group.permissions.through):  # type: ignore[name-defined,misc]
     """What a role may do; Django's own table, for the audit trail."""
+
+    class Meta:
+        proxy = True
+
+
+@audited(model_name="RoleAudit", linked=False)
+class Role(Group):
+    """A role and what it is called; Django's own table, for the audit trail."""
 
     class Meta:
         proxy = True

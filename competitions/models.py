@@ -242,7 +242,7 @@ class Seat(models.Model):
         return f"{self.user_id} in {self.competition_id}, {self.state}"
 
 
-@audited(exclude=["document"])
+@audited(exclude=["document"], told_by=["competition"])
 class RulesVersion(models.Model):
     """A competition's rules as they were frozen: number 1 when it starts, by the clock, each further one a change with
     an author and a reason. PostgreSQL refuses to change, delete or truncate them.

@@ -169,7 +169,10 @@ CHANNEL_LAYERS = {
 
 # What is known of a change stands in its event's own row, which cannot be changed afterwards as a shared one could.
 PGHISTORY_CONTEXT_FIELD = pghistory.ContextJSONField()
-PGHISTORY_OBJ_FIELD = pghistory.ObjForeignKey(related_name="audit_events", related_query_name="audit_event")
+PGHISTORY_OBJ_FIELD = pghistory.ObjForeignKey(
+    related_name="audit_events", related_query_name="audit_event", db_index=True
+)
+PGHISTORY_FOREIGN_KEY_FIELD = pghistory.ForeignKey(db_index=False)  # each would cost every event; `audited` says which
 
 # --- Jobs, in PostgreSQL ----------------------------------------------------------------------------------------------
 

@@ -29,7 +29,11 @@ class Board(models.Model):
         return f"board {self.competition_id} at {self.version}"
 
 
-@audited(fields=["competition", "user", "adjustment_points", "disqualified_reason"], updates_only=True)
+@audited(
+    fields=["competition", "user", "adjustment_points", "disqualified_reason"],
+    updates_only=True,
+    told_by=["competition"],
+)
 class Standing(models.Model):
     """Where one person stands in one competition. Totals in base units, as in scoring.Totals."""
 
@@ -104,7 +108,7 @@ class Standing(models.Model):
         return Placing(self.user_id, self.score, self.reached_at, self.joined_at)
 
 
-@audited(exclude=["document"])
+@audited(exclude=["document"], told_by=["competition"])
 class FinalStandings(models.Model):
     """A competition's standings as they were frozen: number 1 by the clock, each further one a correction with an
     author and a reason. PostgreSQL refuses to change, delete or truncate them.
@@ -159,7 +163,7 @@ class FinalStandings(models.Model):
         return disqualified_in(self.document)
 
 
-@audited()
+@audited(told_by=["competition"])
 class Correction(models.Model):
     """A bonus or, negative, a penalty by staff. PostgreSQL refuses to change, delete or truncate it: what was wrong is
     made good by another one. The sum of a person's corrections is their standing's ``adjustment_points``."""

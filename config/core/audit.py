@@ -2,26 +2,32 @@
 
 Each audited table has a table of events beside it, one row per change with the columns as they were after it (before
 it, for a deletion), which PostgreSQL refuses to change or delete. What the server knows of the change stands in the
-row's ``pgh_context``: ``user`` (their id), ``service_key``, ``address``, ``request_id``, ``path``, ``command``, ``by``
-(who ran it), ``reason``. Without one, the server itself did it, by the clock.
+row's ``pgh_context``: ``user`` (their id), ``service_key``, ``address`` (of staff and services), ``request_id``,
+``path``, ``command``, ``by`` (who ran it), ``reason``. Without one, the server itself did it, by the clock.
 """
 
 import getpass
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pghistory
 from django.core.management import find_commands
-from django.db.models import Model
+from django.db import connection
+from django.db.models import Index, Model
 from django.http import HttpRequest, HttpResponse
 
 from config.core.request import address_of
 
+if TYPE_CHECKING:  # manage.py reads this before there are models
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
 _M = TypeVar("_M", bound=type[Model])
 
 _COMMAND_PATHS = sorted(Path(__file__).parents[2].glob("*/management"))
+_MAKES_PEOPLE = frozenset({"createsuperuser", "changepassword", "loaddata", "shell"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -33,10 +39,12 @@ def audited(
     app_label: str | None = None,
     updates_only: bool = False,
     linked: bool = True,
+    told_by: Sequence[str] = (),
 ) -> Callable[[_M], _M]:
     """Keeps the changes of a model in ``<Model>Audit``. ``fields`` or ``exclude`` say what of it is kept: a change of
     nothing else leaves no event. ``updates_only``: of rows that come and go with everyday life. ``linked``:
-    whether an event refers to its row by a key of its own, which rows of a table between two others do not need."""
+    whether an event refers to its row by a key of its own, which rows of a table between two others do not need.
+    ``told_by``: foreign keys by which a page tells events of several rows, the newest first."""
 
     def decorate(model: _M) -> _M:
         once: list[Any] = [] if updates_only else [pghistory.InsertEvent(), pghistory.DeleteEvent()]
@@ -49,6 +57,7 @@ def audited(
             model_name=model_name or f"{model.__name__}Audit",
             app_label=app_label,
             append_only=True,
+            meta={"indexes": [Index(fields=[name, "-pgh_created_at", "-pgh_id"]) for name in told_by]},
             **link,
         )(model)
         return decorated
@@ -56,10 +65,19 @@ def audited(
     return decorate
 
 
-def acting(**known: Any) -> AbstractContextManager[Any]:
+@contextmanager
+def acting(**known: Any) -> Iterator[None]:
     """While it is open, changes are kept with this beside them; inside another one it only adds to it."""
-    context: AbstractContextManager[Any] = pghistory.context(**known)
-    return context
+    with connection.execute_wrapper(_with_parameters), pghistory.context(**known):
+        yield
+
+
+def _with_parameters(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """pghistory puts parameters of its own before a statement; in one that had none, percent signs would then be read
+    as their places. Here every statement has parameters, so all percent signs are written as such."""
+    if params is None and isinstance(sql, str):
+        sql, params = sql.replace("%", "%%"), ()
+    return execute(sql, params, many, context)
 
 
 def note(**known: Any) -> None:
@@ -67,11 +85,17 @@ def note(**known: Any) -> None:
     pghistory.context(**known)
 
 
+def note_person(person: "AbstractBaseUser | AnonymousUser", request: HttpRequest) -> None:
+    """Who it is that asks, and of staff from where: an address is kept for good, so that of somebody who may ask to be
+    forgotten is left to the log, which is found by the request's id."""
+    note(user=str(person.pk), **({"address": address_of(request)} if getattr(person, "is_staff", False) else {}))
+
+
 def commanding(argv: Sequence[str]) -> AbstractContextManager[Any]:
-    """Around one of this server's own commands. What Django and its libraries bring along serves for long or writes
-    nothing that is audited; and the demo is migrated, with statements whose percent signs pghistory would misread."""
+    """Around one of this server's own commands, and those of Django that make people. What else Django and its
+    libraries bring along serves for long or writes nothing that is audited."""
     command = argv[1] if len(argv) > 1 else ""
-    if command == "prepare_demo" or not any(command in find_commands(str(path)) for path in _COMMAND_PATHS):
+    if command not in _MAKES_PEOPLE and not any(command in find_commands(str(path)) for path in _COMMAND_PATHS):
         return nullcontext()
     return acting(command=command, by=getpass.getuser())
 
@@ -86,6 +110,5 @@ class AuditMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method in _SAFE:
             return self.get_response(request)
-        known = {"address": address_of(request), "path": request.path, "request_id": getattr(request, "request_id", "")}
-        with acting(**known):
+        with acting(path=request.path, request_id=getattr(request, "request_id", "")):
             return self.get_response(request)

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
-from config.core.audit import note
+from config.core.audit import note_person
 
 if TYPE_CHECKING:  # unfold has no types
     from django.contrib.admin import AdminSite as _Site
@@ -37,7 +37,7 @@ class PanelSite(_Site):
 
         def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.user.is_authenticated:
-                note(user=str(request.user.pk))
+                note_person(request.user, request)
             response: HttpResponse = guarded(request, *args, **kwargs)
             response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             return response

@@ -36,7 +36,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self.filter(WAITS)
 
 
-@audited(exclude=["appeal"])
+@audited(exclude=["appeal"], told_by=["competition"])
 class Flag(models.Model):
     """Something of a participant's day is not plausible, says a check. It changes only while its person is locked.
 

@@ -7,7 +7,7 @@ from config.core.audit import audited
 from leaderboards.models import FinalStandings
 
 
-@audited()
+@audited(told_by=["competition"])
 class PrizePlan(models.Model):
     """How a competition's pool is divided; `prizes.plans` says what ``document`` holds, and the default without one."""
 
@@ -20,7 +20,7 @@ class PrizePlan(models.Model):
         return f"plan of {self.competition_id}"
 
 
-@audited()
+@audited(told_by=["competition"])
 class AwardList(models.Model):
     """What one version of the final standings is worth, to the last minor unit. Never changed: corrected standings make
     a list of their own, with the standings' number as its version."""

@@ -68,7 +68,7 @@ class EntryKind(models.TextChoices):
     ORGANISER_PAID = "organiser_paid", "paid out to the organiser"
 
 
-@audited(exclude=["key", "posting_count"])
+@audited(exclude=["key", "posting_count"], told_by=["competition"])
 class Entry(models.Model):
     """One event in the ledger. ``key`` is made of what happened, so the same event is written once however often it is
     reported."""

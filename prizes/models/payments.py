@@ -14,7 +14,7 @@ class PaymentState(models.TextChoices):
     CLOSED = "closed", "closed"  # nobody paid, and nobody can any more
 
 
-@audited(exclude=["checkout_url"])
+@audited(exclude=["checkout_url"], told_by=["competition"])
 class Payment(models.Model):
     """Somebody's entry fee, from the checkout page to the money. One for each seat that was held."""
 

@@ -28,7 +28,7 @@ class TransferState(models.TextChoices):
 UNFINISHED = (TransferState.PENDING, TransferState.SENT, TransferState.UNKNOWN)
 
 
-@audited(exclude=["updated_at"])
+@audited(exclude=["updated_at"], told_by=["competition"])
 class Transfer(models.Model):
     """Money to one person. ``key`` is made of competition, user and award version, or of the payment that is given
     back, never of a place; it is what the gateway files the transfer under."""

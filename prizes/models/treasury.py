@@ -6,7 +6,7 @@ from competitions.models import Competition
 from config.core.audit import audited
 
 
-@audited()
+@audited(told_by=["competition"])
 class TreasuryAction(models.Model):
     """Who did what about a competition's money, when and why. Append-only (migration 0002)."""
 
