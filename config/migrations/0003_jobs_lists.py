@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("config", "0001_roles"), ("procrastinate", "0041_post_retry_failed_job")]
+    dependencies = [("config", "0002_audit_no_truncate"), ("procrastinate", "0041_post_retry_failed_job")]
     operations = [
         migrations.RunSQL(
             "CREATE INDEX failed_jobs_lists ON procrastinate_jobs (id) WHERE status = 'failed'",

@@ -7,9 +7,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0008_audit_indexes"),
-        ("leaderboards", "0007_audit_indexes"),
-        ("prizes", "0003_audit"),
+        ("competitions", "0009_audit_indexes"),
+        ("leaderboards", "0008_audit_indexes"),
+        ("prizes", "0004_search_and_lists"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

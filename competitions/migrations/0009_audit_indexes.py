@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0007_audit"),
+        ("competitions", "0008_search_and_lists"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

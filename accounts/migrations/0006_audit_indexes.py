@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0004_audit"),
+        ("accounts", "0005_search_and_lists"),
         ("auth", "0012_alter_user_first_name_max_length"),
     ]
 

@@ -7,8 +7,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0008_audit_indexes"),
-        ("fitness", "0008_audit"),
+        ("competitions", "0009_audit_indexes"),
+        ("fitness", "0009_search_and_lists"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

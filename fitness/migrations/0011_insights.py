@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("competitions", "0007_audit"),
-        ("fitness", "0008_audit"),
+        ("fitness", "0010_audit_indexes"),
     ]
 
     operations = [
