@@ -1,3 +1,3 @@
-from config.panel import cockpit  # registers it
+from config.panel import cockpit, lockouts  # registers them
 
-__all__ = ["cockpit"]
+__all__ = ["cockpit", "lockouts"]
