@@ -2,6 +2,7 @@
 
 import re
 import time
+from base64 import b32decode
 from typing import Any
 
 from django.test import Client
@@ -38,8 +39,6 @@ class Visitor:
         key = re.search(r'name="key" value="([^"]+)"', page)
         assert secret
         assert key
-        from base64 import b32decode
-
         app = new_authenticator(person=self.person, key=b32decode(secret.group(1).replace(" ", "")).hex())
         answer = self.client.post(ENROL, {"key": key.group(1), "code": code_of(app)})
         return re.findall(r"<code>([a-z2-7]{8})</code>", answer.content.decode())
