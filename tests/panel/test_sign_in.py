@@ -61,6 +61,7 @@ def test_a_wrong_code_opens_nothing_and_the_next_has_to_wait(tess: Visitor, app:
     answer = tess.gives(wrong_code_for(app))
     assert 'role="alert"' in answer.content.decode()
     assert 'aria-invalid="true"' in answer.content.decode()
+    assert 'aria-describedby="id_code_helptext id_code_error"' in answer.content.decode()
     assert "has to wait: 1 seconds" in text_of(tess.gives(code_of(app))), "even the right one"
     TOTPDevice.objects.update(throttling_failure_timestamp=None)
     assert tess.gives(code_of(app)).status_code == 302
