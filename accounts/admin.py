@@ -4,9 +4,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from accounts.api.serializers import ProfileChanges
+from accounts.codes import authenticator_of
 from accounts.models import Scope, ServiceKey, User
 from accounts.services import change_profile, create_service_key, revoke_service_keys
 from config.core.admin import Page
@@ -49,7 +52,16 @@ class UserAdmin(Page):
     search_help_text = "Name, e-mail or id"
     ordering = ("-joined_at",)
     when_empty = "Nobody has registered yet."
-    readonly_fields = ("id", "identity_provider", "email", "password_state", "last_login", "joined_at", "updated_at")
+    readonly_fields = (
+        "id",
+        "identity_provider",
+        "email",
+        "password_state",
+        "codes_state",
+        "last_login",
+        "joined_at",
+        "updated_at",
+    )
     fields = (
         "id",
         "identity_provider",
@@ -64,6 +76,7 @@ class UserAdmin(Page):
         "groups",
         "user_permissions",
         "password_state",
+        "codes_state",
         "last_login",
         "joined_at",
         "updated_at",
@@ -73,6 +86,13 @@ class UserAdmin(Page):
     @admin.display(description="password")
     def password_state(self, user: User) -> str:
         return "set" if user.has_usable_password() else "none; signs in elsewhere"
+
+    @admin.display(description="one-time codes")
+    def codes_state(self, user: User) -> str:
+        if authenticator_of(user) is None:
+            return "not set up"
+        address = reverse("admin:reset_codes", args=[user.pk])
+        return format_html('set up; a superuser may <a href="{}">reset them</a>', address)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers hand out power: staff who may edit people could otherwise make themselves anything."""

@@ -5,6 +5,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group,
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.core.audit import audited
 from config.core.search import WordIndex
@@ -133,6 +135,22 @@ class RolePermission(Group.permissions.through):  # type: ignore[name-defined,mi
 @audited(model_name="RoleAudit", linked=False)
 class Role(Group):
     """A role and what it is called; Django's own table, for the audit trail."""
+
+    class Meta:
+        proxy = True
+
+
+@audited(fields=["user", "name", "confirmed"], model_name="AuthenticatorAudit", linked=False, told_by=["user"])
+class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no types
+    """What makes somebody's one-time codes; django-otp's own table, for the audit trail, which keeps no secrets."""
+
+    class Meta:
+        proxy = True
+
+
+@audited(fields=["user", "name", "confirmed"], model_name="RecoveryCodesAudit", linked=False, told_by=["user"])
+class RecoveryCodes(StaticDevice):  # type: ignore[misc]
+    """A member of staff's set of recovery codes; django-otp's own table, for the audit trail."""
 
     class Meta:
         proxy = True

@@ -11,6 +11,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
+from accounts.codes import forget_codes
+from accounts.lockout import forget_log_ins
 from accounts.models import IdentityProvider, Scope, ServiceKey, User
 from accounts.signals import person_erased, profile_changed
 from accounts.tokens import Claims
@@ -101,7 +103,10 @@ def erase_person(*, user_id: UUID, now: datetime) -> User:
     if person is None:
         raise NotFound("There is no such person.")
     if person.erased_at is None:
+        if person.email:
+            forget_log_ins(email=person.email)
         person.name, person.email, person.is_active, person.erased_at = ERASED_NAME, None, False, now
+        forget_codes(person=person)
         person.bio = person.avatar = person.country = person.timezone = ""
         person.set_unusable_password()
         person.save()

@@ -1,3 +1,3 @@
-from config.panel import cockpit, tables  # registers them
+from config.panel import cockpit, lockouts, tables  # registers them
 
-__all__ = ["cockpit", "tables"]
+__all__ = ["cockpit", "lockouts", "tables"]

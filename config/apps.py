@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib import admin
 from django.contrib.admin import apps as admin_apps
 
 
@@ -15,3 +16,11 @@ class PanelConfig(admin_apps.AdminConfig):
 
     default_site = "config.panel.site.PanelSite"
     default = False
+
+    def ready(self) -> None:
+        """django-otp registers tables of its own, which show and change secrets."""
+        super().ready()
+        from django_otp.plugins.otp_static.models import StaticDevice
+        from django_otp.plugins.otp_totp.models import TOTPDevice
+
+        admin.site.unregister([StaticDevice, TOTPDevice])

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import django_stubs_ext
 import pghistory
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 from competitions.policy import OnHit
 from competitions.rules import DeviceKind, Kind, Metric, Status
@@ -67,6 +68,10 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "formtools",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "accounts",
     "competitions",
     "leaderboards",
@@ -83,11 +88,14 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.core.middleware.HostMiddleware",
+    "config.panel.policy.PanelPolicyMiddleware",  # outside of whatever may refuse
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",  # looks at who that is
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.core.audit.AuditMiddleware",
+    "axes.middleware.AxesMiddleware",
     "config.core.middleware.RefusalMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -186,7 +194,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 AUTH_USER_MODEL = "accounts.User"
 # E-mail is unique among local accounts only: a person who comes from Supabase with the same address is someone else.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
-AUTHENTICATION_BACKENDS = ["accounts.backends.LimitedModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.backends.LimitedModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -209,6 +217,25 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
 }
+
+# --- How staff come in ------------------------------------------------------------------------------------------------
+
+STAFF_CODES_REQUIRED = not DEBUG  # with it, of those who have set them up
+OTP_TOTP_ISSUER = "Pacesetter"
+AXES_HANDLER = "accounts.lockout.PanelDoor"
+AXES_ONLY_ADMIN_SITE = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever keeps trying would lock their victim out for good
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.address_to_lock"
+AXES_USERNAME_CALLABLE = "accounts.lockout.name_of"
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCKOUT_CALLABLE = "config.panel.sign_in.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "password", "code", "key", "csrfmiddlewaretoken"]
+AXES_ENABLE_ADMIN = False  # config.panel.lockouts shows them
+AXES_VERBOSE = False
 
 # --- Money ------------------------------------------------------------------------------------------------------------
 
@@ -334,6 +361,12 @@ UNFOLD = {
             "900": "oklch(37.9% .146 265.522)",
             "950": "oklch(28.2% .091 267.935)",
         },
+    },
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "One-time codes", "link": reverse_lazy("admin:codes")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
     },
     "SIDEBAR": {"show_search": False, "navigation": "config.panel.navigation.navigation"},
     "COMMAND": {"search_models": False},

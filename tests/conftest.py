@@ -13,12 +13,16 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.test import TransactionTestCase
+from django.http import HttpRequest
+from django.test import Client, TransactionTestCase
+from django_otp import login as verify_session
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from psycopg import sql
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Scope, User
+from accounts.reauthentication import note_code, note_password
 from accounts.services import create_service_key
 from competitions.models import Competition
 from competitions.rules import Kind, span_of
@@ -141,6 +145,21 @@ def make_staff(make_person: MakePerson) -> Callable[..., User]:
         return member
 
     return make
+
+
+def open_panel(person: User, **options: Any) -> Client:
+    """A browser in which this member of staff has given password and one-time code a moment ago. ``options``: the
+    client's."""
+    client = Client(**options)
+    client.force_login(person)
+    device, _ = TOTPDevice.objects.get_or_create(user=person, defaults={"name": "authenticator"})
+    request, now = HttpRequest(), datetime.now(UTC)
+    request.user, request.session = person, client.session
+    verify_session(request, device)
+    note_password(request, now)
+    note_code(request, now)
+    request.session.save()
+    return client
 
 
 @pytest.fixture

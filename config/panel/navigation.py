@@ -85,6 +85,8 @@ GROUPS: Sequence[tuple[str, Sequence[Link]]] = (
         (
             _table("Jobs", "procrastinate_procrastinatejob", "work_history"),
             _table("Service keys", "accounts_servicekey", "key"),
+            _table("Wrong guesses", "axes_accessattempt", "lock"),
+            _table("Log-ins", "axes_accesslog", "login"),
             _table("Roles", "auth_group", "admin_panel_settings"),
         ),
     ),

@@ -1,60 +1,76 @@
 """The admin site itself: who comes in, and which pages there are beside the tables."""
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
+from django.utils import timezone
 
 from config.core.audit import note_person
+from config.core.errors import TooMany
 
 if TYPE_CHECKING:  # unfold has no types
     from django.contrib.admin import AdminSite as _Site
 else:
     from unfold.sites import UnfoldAdminSite as _Site
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-eval'",  # unfold's pages are driven by Alpine, which evaluates its attributes
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: https:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
-
 
 class PanelSite(_Site):
+    """Nothing of it opens before password and, where they are asked for, one-time code have been given."""
+
     site_title = site_header = "Pacesetter"
     index_title = "Today"
     enable_nav_sidebar = True
+    login_template = "panel/sign_in/log_in.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        from accounts.codes import is_verified  # the site is made before the models
+
+        return super().has_permission(request) and is_verified(request.user)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)
 
-        def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        @wraps(view)
+        def on_record(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.user.is_authenticated:
                 note_person(request.user, request)
             response: HttpResponse = guarded(request, *args, **kwargs)
-            response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             return response
 
-        return with_policy
+        return on_record
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from accounts.reauthentication import note_password
+        from config.panel import sign_in
+
+        if request.method == "GET" and super().has_permission(request) and not self.has_permission(request):
+            return sign_in.next_step(request)
+        try:
+            response = super().login(request, extra_context)
+        except TooMany as refusal:
+            return sign_in.refused(request, refusal)
+        if request.method == "POST" and response.status_code == 302:
+            note_password(request, timezone.now())
+        return response
+
+    def password_change(  # type: ignore[override]  # it answers with a redirect, too
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """After a proof: the old password that it asks for could be guessed there for as long as one likes."""
+        from accounts.reauthentication import confirmation_first
+
+        return confirmation_first(request, timezone.now()) or super().password_change(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from config.panel.home import home_context  # its queries need the models
 
         return super().index(request, {**home_context(request), **(extra_context or {})})
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().login(request, extra_context)
-        response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        return response
-
     def extra_urls(self) -> list[URLPattern | URLResolver]:
-        from config.panel.urls import urlpatterns  # its views import the site
+        from config.panel.sign_in import urlpatterns as ways_in  # their views import the site
+        from config.panel.urls import urlpatterns
 
-        return urlpatterns
+        return [*ways_in, *urlpatterns]

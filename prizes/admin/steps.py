@@ -13,8 +13,10 @@ from django.forms import Form, Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 
 from accounts.models import User
+from accounts.reauthentication import confirmation_first, kept_answers
 from config.core.admin import ReadOnly
 from config.core.errors import Conflict, Refusal
 from config.core.tables import Table
@@ -152,8 +154,10 @@ class WithSteps(Book):
         row = self.get_object(request, object_id)
         if chosen is None or row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        if elsewhere := confirmation_first(request, timezone.now()):
+            return elsewhere
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
-        form = chosen.form(request.POST or None, **self.form_options(row, chosen))
+        form = chosen.form(request.POST or kept_answers(request), **self.form_options(row, chosen))
         if request.method == "POST" and form.is_valid() and self._carried_out(request, chosen, treasurer, row, form):
             return HttpResponseRedirect(back)
         return self._shown(request, chosen, treasurer, row.pk, form, back)

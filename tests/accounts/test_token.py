@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from accounts.models import IdentityProvider, User
 from accounts.services import register_person
 from config.core.environment import Rate
+from tests.config.test_requests import PLAIN_STATIC
 
 URL = "/api/v1/auth/token"
 PASSWORD = "plenty-of-walking-today"
@@ -98,6 +99,7 @@ def test_guesses_from_one_address_end_whatever_the_account(anonymous: APIClient,
 
 def test_guesses_in_the_admin_site_end_the_same_way(anonymous: APIClient, settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(1000, 1000)
+    settings.STORAGES = PLAIN_STATIC
     guesses = [{"username": f"{n}@example.org", "password": "a guess"} for n in range(40)]
     answers = [anonymous.post("/admin/login/", guess, format="multipart") for guess in guesses]
     assert [answer.status_code for answer in answers][-1] == 429

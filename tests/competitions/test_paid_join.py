@@ -19,6 +19,7 @@ from competitions.services.seats import SEAT_HOLD, release_seat, reserve_seat, t
 from config.core.errors import Conflict, NotFound, Unavailable
 from tests.competitions.till import Till, counts
 from tests.config.test_requests import PLAIN_STATIC
+from tests.conftest import open_panel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("till")]
 
@@ -354,11 +355,11 @@ def test_places_taken_and_held_together_are_never_too_many(other: User, paid: Co
 
 
 def test_the_panel_shows_seats_and_changes_none(
-    client: Any, staff: User, other: User, paid: Competition, now: datetime, settings: Any
+    staff: User, other: User, paid: Competition, now: datetime, settings: Any
 ) -> None:
     settings.STORAGES = PLAIN_STATIC
     seat = reserve(paid, other, now)
-    client.force_login(staff)
+    client = open_panel(staff)
     page = client.get("/admin/competitions/seat/")
     assert (page.status_code, b"10.50 EUR" in page.content) == (200, True)
     assert client.post(f"/admin/competitions/seat/{seat.id}/delete/", {"post": "yes"}).status_code == 403

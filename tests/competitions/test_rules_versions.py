@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, connection, transaction
-from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -32,6 +31,7 @@ from fitness.services.syncing import sync_activities
 from leaderboards.scoring import Totals
 from prizes.actors import Actor
 from prizes.services.funding import confirm_funding
+from tests.conftest import open_panel
 from tests.leaderboards.test_mirror import run_together
 
 pytestmark = pytest.mark.django_db
@@ -384,8 +384,7 @@ def test_the_admin_site_shows_them_and_changes_nothing(running: Competition, sta
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     [version] = versions(running)
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     assert version.digest in client.get("/admin/competitions/rulesversion/").content.decode()
     page = client.get(f"/admin/competitions/rulesversion/{version.id}/change/").content.decode()
     assert "pacesetter-rules/1" in page

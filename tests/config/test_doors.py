@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from accounts.models import Scope, ServiceKey, User
 from accounts.services import create_service_key
 from config.core.environment import Rate
+from tests.conftest import open_panel
 
 pytestmark = pytest.mark.django_db
 
@@ -57,9 +58,7 @@ def clerk(make_person: Any) -> Client:
     person = make_person("Clerk", is_staff=True)
     names = ["view_servicekey", "view_user", "change_user"]
     person.user_permissions.set(Permission.objects.filter(codename__in=names))
-    client = Client()
-    client.force_login(person)
-    return client
+    return open_panel(person)
 
 
 @pytest.fixture(autouse=True)
@@ -106,14 +105,12 @@ def test_a_person_is_deactivated_in_the_admin_site(clerk: Client, other: User, s
 
 @pytest.mark.parametrize("table", ["accounts/user", "competitions/competition", "fitness/activity"])
 def test_odd_filters_in_the_admin_site_are_no_server_error(staff: User, table: str) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     for query in ("?q=%00", "?name=%00", "?id__exact=x", "?source__exact=%00", "?p=9999"):
         assert client.get(f"/admin/{table}/{query}").status_code < 500
 
 
 def test_the_admin_site_works_while_redis_is_out(staff: User, redis_out: None) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     assert client.get("/admin/").status_code == 200
     assert client.get("/admin/competitions/competition/").status_code == 200

@@ -14,6 +14,7 @@ from accounts.models import User
 from fitness.models import Flag
 from fitness.services.decisions import appeal_flag
 from tests.config.test_requests import PLAIN_STATIC
+from tests.conftest import open_panel
 from tests.fitness.walking import measured, sync
 
 pytestmark = pytest.mark.django_db
@@ -33,9 +34,7 @@ def desk(make_person: Any) -> Desk:
     def sit_down(*permissions: str) -> Client:
         person = make_person("Judge", is_staff=True)
         person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-        client = Client()
-        client.force_login(person)
-        return client
+        return open_panel(person)
 
     return sit_down
 
@@ -159,6 +158,6 @@ def test_ones_own_flags_are_not_in_the_queue(desk: Desk, flags: list[Flag], pers
     person.is_staff = True
     person.save()
     person.user_permissions.set(Permission.objects.filter(codename__in=["view_flag", "decide_flag"]))
-    judge.force_login(person)
+    judge = open_panel(person)
     assert "0 flags" in text_of(judge.get(QUEUE))
     assert judge.get(f"{QUEUE}{flags[0].id}/change/").status_code == 302

@@ -13,7 +13,6 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
-from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -30,6 +29,7 @@ from leaderboards.scoring import MAX_SCORE
 from leaderboards.services import report_totals
 from leaderboards.settling import OtherCorrection, add_correction, correct_standings, settle_competition
 from leaderboards.verification import check_board
+from tests.conftest import open_panel
 from tests.leaderboards.conftest import MakeOver
 from tests.leaderboards.test_mirror import run_together
 
@@ -444,8 +444,7 @@ class AdminDesk:
     path = "/admin/leaderboards/correction/"
 
     def __init__(self, person: User) -> None:
-        self.client = Client()
-        self.client.force_login(person)
+        self.client = open_panel(person)
 
     def form(self, query: str = "") -> dict[str, str]:
         page = self.client.get(f"{self.path}add/{query}")

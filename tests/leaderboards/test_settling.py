@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -31,6 +30,7 @@ from leaderboards.queries import board_page, competitions_won, final_standings, 
 from leaderboards.services import report_totals
 from leaderboards.settling import NeverFinal, StandingsNotFinal, correct_standings, settle_competition
 from leaderboards.verification import check_board
+from tests.conftest import open_panel
 from tests.leaderboards.conftest import MakeOver
 from tests.leaderboards.test_mirror import run_together
 
@@ -359,8 +359,7 @@ def test_the_admin_site_shows_them_and_changes_nothing(
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     competition = make_over({person: 500})
     final = settle_competition(competition_id=competition.id, now=competition.closes_at)
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     assert final.digest in client.get("/admin/leaderboards/finalstandings/").content.decode()
     page = client.get(f"/admin/leaderboards/finalstandings/{final.id}/change/").content.decode()
     assert "pacesetter-standings/1" in page

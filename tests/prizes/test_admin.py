@@ -10,7 +10,6 @@ import pytest
 from django.contrib.admin.sites import site
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
@@ -39,7 +38,7 @@ from prizes.plans import DEFAULT
 from prizes.services.distribution import award_prizes, distribute_prizes
 from prizes.services.fees import open_checkout
 from prizes.services.funding import confirm_funding
-from tests.conftest import MakeCompetition, MakePerson
+from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # pages of a whole panel
@@ -53,8 +52,7 @@ class Desk:
 
     def __init__(self, person: User, *, enforce_csrf_checks: bool = False) -> None:
         self.person = person
-        self.client = Client(enforce_csrf_checks=enforce_csrf_checks)
-        self.client.force_login(person)
+        self.client = open_panel(person, enforce_csrf_checks=enforce_csrf_checks)
 
     def opens(self, row: Any) -> str:
         """The text of a row's page."""
