@@ -72,10 +72,10 @@ def _after_the_end(cockpit: Cockpit) -> NextMove:
     distribution = getattr(awards, "distribution", None)
     if awards is None:
         told = f"The standings are final{_lacks(cockpit, '; but') or ', and a treasurer calculates the prizes.'}"
-        return NextMove(told, _settlement(cockpit, "Calculate the prizes"))
+        return NextMove(told, _funding(cockpit) or _settlement(cockpit, "Calculate the prizes"))
     if distribution is None:
         told = f"The prizes are calculated.{_lacks(cockpit) or ' A treasurer has them paid.'}"
-        return NextMove(told, _settlement(cockpit, "Distribute"))
+        return NextMove(told, _funding(cockpit) or _settlement(cockpit, "Distribute"))
     if distribution.released_at is None:
         return NextMove(
             "The prizes were asked for and wait for another treasurer's approval.", _settlement(cockpit, "Approve")
