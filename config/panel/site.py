@@ -50,6 +50,10 @@ class PanelSite(_Site):
         response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         return response
 
+    def get_urls(self) -> list[Any]:
+        """Without the one that leads to a row's address elsewhere: none has any, and a wrong id is an error there."""
+        return [found for found in super().get_urls() if getattr(found, "name", None) != "view_on_site"]
+
     def extra_urls(self) -> list[URLPattern | URLResolver]:
         from config.panel.urls import urlpatterns  # its views import the site
 
