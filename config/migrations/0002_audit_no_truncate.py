@@ -3,7 +3,9 @@
 from django.db import migrations
 
 _TABLES = (
+    "accounts_authenticatoraudit",
     "accounts_permissiongivenaudit",
+    "accounts_recoverycodesaudit",
     "accounts_roleaudit",
     "accounts_rolegivenaudit",
     "accounts_rolepermissionaudit",
@@ -37,7 +39,7 @@ _RELEASE = "".join(f"DROP TRIGGER {table}_no_truncate ON {table};" for table in 
 class Migration(migrations.Migration):
     dependencies = [
         ("config", "0001_roles"),
-        ("accounts", "0006_audit_indexes"),
+        ("accounts", "0007_codes_audit"),
         ("competitions", "0009_audit_indexes"),
         ("leaderboards", "0008_audit_indexes"),
         ("fitness", "0010_audit_indexes"),

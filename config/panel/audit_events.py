@@ -15,7 +15,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db.models import ForeignKey, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Value
 
-from accounts.models import PermissionGiven, Role, RoleGiven, RolePermission, ServiceKey, User
+from accounts.models import Authenticator, PermissionGiven, RecoveryCodes, Role, RoleGiven, RolePermission, ServiceKey, User
 from competitions.models import Competition, RulesVersion
 from config.panel.audit_words import Change, Happening, Names, Row, changes, sentence
 from fitness.models import Flag
@@ -143,6 +143,8 @@ def story_of_person(user_id: UUID) -> Story:
         Source(User, Kind.PEOPLE, Q(pgh_obj=user_id)),
         Source(RoleGiven, Kind.PEOPLE, Q(user=user_id)),
         Source(PermissionGiven, Kind.PEOPLE, Q(user=user_id)),
+        Source(Authenticator, Kind.PEOPLE, Q(user=user_id)),
+        Source(RecoveryCodes, Kind.PEOPLE, Q(user=user_id)),
     ]
 
 

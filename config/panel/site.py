@@ -69,6 +69,10 @@ class PanelSite(_Site):
 
         return super().index(request, {**home_context(request), **(extra_context or {})})
 
+    def get_urls(self) -> list[Any]:
+        """Without the one that leads to a row's address elsewhere: none has any, and a wrong id is an error there."""
+        return [found for found in super().get_urls() if getattr(found, "name", None) != "view_on_site"]
+
     def extra_urls(self) -> list[URLPattern | URLResolver]:
         from config.panel.sign_in import urlpatterns as ways_in  # their views import the site
         from config.panel.urls import urlpatterns

@@ -27,7 +27,6 @@ from tests.conftest import MakeCompetition, MakePerson
 
 pytestmark = pytest.mark.django_db
 MakeStaff = Callable[..., User]
-MOST_QUERIES = 40
 
 
 @pytest.fixture(autouse=True)
@@ -322,7 +321,7 @@ def test_a_page_asks_a_bounded_number_of_questions(
         ) as asked:
             assert client.get(page_of("competitions.competition", competition.id)).status_code == 200
         counts.append(len(asked))
-    assert counts[1] == counts[2] <= MOST_QUERIES  # the first has nothing before it to compare with
+    assert max(counts) <= 12  # for up to fifty events of several tables
 
 
 # --- Nobody rewrites it ---
