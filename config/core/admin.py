@@ -79,6 +79,7 @@ class List(ChangeList):
         super().__init__(request, *args, **kwargs)
         self.plural: str = getattr(self.model_admin, "plural", "") or str(self.opts.verbose_name_plural)
         self.title = capfirst(self.plural)
+        self.full_result_count = self.result_count  # or the head would tell the bound as if it were all there is
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """Also to an address written by hand only those columns answer whose heads can be clicked."""
