@@ -39,7 +39,6 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
         Column("start_at", "starts", sorts=True),
         Column("end_at", "ends", sorts=True),
         Number("participant_count", "people"),
-        "visibility",
         Money("prize_pool_minor", "prize pool"),
         Column("owner", "organiser"),
     )
@@ -124,6 +123,7 @@ class SeatAdmin(ReadOnlyOfCompetition):
 
 @admin.register(StatusMove)
 class StatusMoveAdmin(ReadOnlyOfCompetition):
+    plural = "moves"
     list_display = (
         "competition",
         State("from_status", "from"),
@@ -141,6 +141,7 @@ class StatusMoveAdmin(ReadOnlyOfCompetition):
 
 @admin.register(RulesVersion)
 class RulesVersionAdmin(ReadOnlyOfCompetition):
+    plural = "rules"
     list_display = (
         "competition",
         "number",

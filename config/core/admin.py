@@ -77,7 +77,9 @@ class List(ChangeList):
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
-        self.title = capfirst(str(self.opts.verbose_name_plural))
+        self.plural: str = getattr(self.model_admin, "plural", "") or str(self.opts.verbose_name_plural)
+        self.title = capfirst(self.plural)
+        self.full_result_count = self.result_count  # or the head would tell the bound as if it were all there is
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """Also to an address written by hand only those columns answer whose heads can be clicked."""
@@ -90,7 +92,8 @@ class Page(_Admin):
 
     ``search_fields`` are relations, whose own words are looked at, ``id``, ``=column`` and ``^column``; a table with a
     WordIndex is searched by that too. ``found_filters`` are filters that no index serves: they are offered once a
-    search, or a relation in the address, has left little to go through. ``when_empty``: what would be here.
+    search, or a relation in the address, has left little to go through. ``when_empty``: what would be here. ``plural``:
+    what its rows are called, if not as the model says.
     """
 
     paginator = BoundedPaginator
@@ -103,6 +106,7 @@ class Page(_Admin):
     sortable_by = ()
     found_filters: Sequence[Any] = ()
     when_empty = ""
+    plural = ""
 
     @property
     def request(self) -> HttpRequest:
@@ -211,7 +215,7 @@ class Page(_Admin):
             here = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
             return HttpResponseRedirect(f"{here}?e=1")
         columns = [self._as_column(item) for item in self.get_list_display(request)]
-        name = f"{slugify(str(self.opts.verbose_name_plural))}-{datetime.now(UTC):%Y-%m-%d}.csv"
+        name = f"{slugify(self.plural or str(self.opts.verbose_name_plural))}-{datetime.now(UTC):%Y-%m-%d}.csv"
         heads = [capfirst(head) for column in columns for head in column.heads]
         return csv_response(request, name=name, heads=heads, pieces=self._pieces(request, rows, columns))
 

@@ -29,6 +29,7 @@ admin.site.unregister([OutstandingToken, BlacklistedToken])  # tokens are secret
 class RoleAdmin(Page):
     """What members of staff may do. Whoever could change a role could give themselves everything."""
 
+    plural = "roles"
     list_display = ("name", "may")
     filter_horizontal = ("permissions",)
     when_empty = "There are no roles, so only superusers can do anything."
@@ -65,6 +66,7 @@ class JobAdmin(ReadOnly):
     """What failed first, then the newest. A job's arguments may hold a secret, such as a consent to be revoked: shown
     are those that name a row."""
 
+    plural = "jobs"
     list_display = (
         "task",
         State("status"),

@@ -29,6 +29,7 @@ class OfPerson(ReadOnly):
 
 @admin.register(Activity)
 class ActivityAdmin(OfPerson):
+    plural = "day totals"
     list_display = (_PERSON, "day", "source", *_AMOUNTS, Column("synced_at", "last sync"))
     found_filters = ("source",)
     when_empty = "No phone has sent the total of a day yet."
@@ -36,6 +37,7 @@ class ActivityAdmin(OfPerson):
 
 @admin.register(SupersededActivity)
 class SupersededActivityAdmin(OfPerson):
+    plural = "replaced totals"
     list_display = (
         _PERSON,
         "day",
@@ -67,6 +69,7 @@ class ConnectionAdmin(OfPerson):
 
 @admin.register(DataSource)
 class DataSourceAdmin(OfPerson):
+    plural = "sources"
     list_display = (_PERSON, "app", "device", "kind", Column("synced_at", "last changed"))
     found_filters = ("kind",)
     when_empty = "No app has sent samples yet."

@@ -49,6 +49,7 @@ class PostingInline(ReadOnlyInline):
 
 @admin.register(Entry)
 class EntryAdmin(Book):
+    plural = "ledger entries"
     list_display = (
         Column("created_at", "written", sorts=True),
         Column("kind", "what"),
@@ -106,6 +107,7 @@ class AccountAdmin(Book):
 
 @admin.register(AwardList)
 class AwardListAdmin(Book):
+    plural = "awards"
     list_display = (
         "competition",
         Number("version"),
@@ -169,6 +171,7 @@ class AwardListAdmin(Book):
 
 @admin.register(TreasuryAction)
 class TreasuryActionAdmin(Book):
+    plural = "treasury actions"
     list_display = (
         Column("done_at", "when"),
         "who",

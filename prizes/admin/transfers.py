@@ -251,6 +251,7 @@ def _mark_fee_paid(payment: Payment, actor: Actor, answers: Answers) -> str:
 
 @admin.register(Payment)
 class PaymentAdmin(WithSteps):
+    plural = "entry fees"
     list_display = (
         Column("user", "person"),
         Money("amount_minor", "amount"),

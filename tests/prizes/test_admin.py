@@ -759,7 +759,7 @@ def test_a_failed_transfer_is_sent_again(transfer: Transfer, desk: Desk) -> None
     transfer.refresh_from_db()
     assert (transfer.state, transfer.attempt) == ("paid", 2)
     assert "it was paid on" in desk.reads(transfer, "retry")
-    assert "failed → pending" in desk.opens(transfer)
+    assert "failed pending" in desk.opens(transfer)
 
 
 def test_a_failed_transfer_is_paid_by_hand(transfer: Transfer, desk: Desk) -> None:
