@@ -15,7 +15,16 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db.models import ForeignKey, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Value
 
-from accounts.models import Authenticator, PermissionGiven, RecoveryCodes, Role, RoleGiven, RolePermission, ServiceKey, User
+from accounts.models import (
+    Authenticator,
+    PermissionGiven,
+    RecoveryCodes,
+    Role,
+    RoleGiven,
+    RolePermission,
+    ServiceKey,
+    User,
+)
 from competitions.models import Competition, RulesVersion
 from config.panel.audit_words import Change, Happening, Names, Row, changes, sentence
 from fitness.models import Flag
