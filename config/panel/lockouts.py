@@ -22,6 +22,7 @@ class WrongGuessesAdmin(ReadOnly):
 
     list_display = ("username", "ip_address", "failures_since_start", "state", "attempt_time", "user_agent")
     search_fields = ("username", "ip_address")
+    when_empty = "Nobody has given a wrong password or code lately."
     fields = readonly_fields = (*list_display, "path_info")
     actions = ("lift",)
 
@@ -60,4 +61,5 @@ class WrongGuessesAdmin(ReadOnly):
 class LogInsAdmin(ReadOnly):
     list_display = ("username", "ip_address", "attempt_time", "user_agent")
     search_fields = ("username", "ip_address")
+    when_empty = "Nobody has come in yet."
     fields = readonly_fields = list_display

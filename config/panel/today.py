@@ -118,7 +118,7 @@ KINDS: Sequence[Kind] = (
         since="created_at",
         competition="competition",
         page=_TRANSFERS,
-        query="state__exact=pending&waits_for__isempty=0",
+        query="state__exact=pending&lacks=something",
     ),
     Kind(
         "distribution waits for a second treasurer",

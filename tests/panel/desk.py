@@ -3,16 +3,7 @@
 import re
 from typing import Any
 
-from django.test import Client
 from django.utils.html import strip_tags
-
-from accounts.models import User
-
-
-def at_desk(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def text_of(answer: Any) -> str:

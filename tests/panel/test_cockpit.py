@@ -27,9 +27,9 @@ from prizes.services.distribution import approve_distribution, award_prizes, dis
 from prizes.services.fees import mark_payment_paid, open_checkout
 from prizes.services.funding import confirm_funding
 from tests.config.test_requests import PLAIN_STATIC
-from tests.conftest import MakeCompetition, MakePerson
+from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.fitness.walking import measured, sync
-from tests.panel.desk import at_desk, hidden_fields, messages_of, text_of
+from tests.panel.desk import hidden_fields, messages_of, text_of
 
 pytestmark = pytest.mark.django_db
 MakeStaff = Callable[..., User]
@@ -72,7 +72,7 @@ def test_a_draft_waits_to_be_published_and_says_first_who_will_see_it(
     draft = make_competition(
         owner=organiser, published=False, starts=2, ends=9, visibility="private", prize_pool_minor=5_000
     )
-    desk = at_desk(organiser)
+    desk = open_panel(organiser)
     assert "once it is published it starts on" in move_of(cockpit(desk, draft))
     assert life_of(desk, draft) == ["now draft", "ahead upcoming", "ahead active", "ahead ended", "ahead completed"]
     asked = desk.get(path_of(draft, "step/publish/"))
@@ -107,7 +107,7 @@ def test_a_running_one_shows_its_board_its_people_its_rules_and_who_changed_them
         reason="Too hot for more.",
         now=now,
     )
-    desk = at_desk(organiser)
+    desk = open_panel(organiser)
     said = cockpit(desk, running)
     assert "It ends by itself on" in move_of(said)
     assert "2 people take part." in move_of(said)
@@ -123,7 +123,7 @@ def test_the_board_alone_comes_with_its_version_and_only_when_it_is_another(
 ) -> None:
     running = make_competition(owner=organiser)
     join(running, other)
-    desk = at_desk(organiser)
+    desk = open_panel(organiser)
     first = desk.get(path_of(running, "board/"))
     assert "1 Ben 0" in text_of(first)
     known = {"If-None-Match": first["ETag"]}
@@ -139,7 +139,7 @@ def test_after_the_end_it_says_when_the_standings_are_frozen_and_what_is_left(
 ) -> None:
     ended = make_competition(owner=organiser, starts=-5, ends=-1, grace_hours=96, created_at=now - timedelta(days=9))
     over = make_competition(owner=organiser, starts=-5, ends=-3, grace_hours=0, created_at=now - timedelta(days=9))
-    desk = at_desk(organiser)
+    desk = open_panel(organiser)
     assert "frozen by themselves on" in move_of(cockpit(desk, ended))
     assert "Its standings are frozen in a moment" in move_of(cockpit(desk, over))
     move_statuses(now=now)
@@ -162,7 +162,7 @@ def test_prizes_are_a_treasurers_move_until_everything_is_paid(
     enrol_people(competition=over, user_ids=[winner.id], now=start)
     sync(winner, Reading(winner.id, Source.GARMIN, over.starts_on, Totals(steps=9)), now=over.start_at)
     move_statuses(now=now)
-    treasurer, owner, judge = at_desk(tess), at_desk(organiser), at_desk(winner)
+    treasurer, owner, judge = open_panel(tess), open_panel(organiser), open_panel(winner)
     link = f"/admin/prizes/settlement/{over.pk}/change/"
     assert "500.00 USD of the promised pool is not confirmed yet" in move_of(cockpit(treasurer, over))
     assert link in treasurer.get(path_of(over)).content.decode()
@@ -195,7 +195,7 @@ def test_cancelling_says_how_much_goes_back_and_does_it_once(
         open_checkout(seat=seat, now=now)
     for payment in Payment.objects.order_by("created_at")[:2]:
         mark_payment_paid(payment_id=payment.id, reference="cash", actor=Actor(organiser), reason="Here.", now=now)
-    desk = at_desk(organiser)
+    desk = open_panel(organiser)
     assert "Fees paid 25.00 USD" in cockpit(desk, paid)
     asked = desk.get(path_of(paid, "step/cancel/"))
     said = text_of(asked)
@@ -225,8 +225,8 @@ def test_each_role_sees_what_is_its_own(
     join(running, person)
     at_eight = datetime.combine(now.date() - timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=8)
     sync(person, measured(at_eight, 10_000, 600), now=now)  # implausible, so it is flagged
-    pages = {role: at_desk(make_staff(role)).get(path_of(running)) for role in ("reviewer", "treasurer", "support")}
-    pages["organiser"] = at_desk(organiser).get(path_of(running))
+    pages = {role: open_panel(make_staff(role)).get(path_of(running)) for role in ("reviewer", "treasurer", "support")}
+    pages["organiser"] = open_panel(organiser).get(path_of(running))
     markers = {
         "money": "77.00 USD",
         "settlement": "/admin/prizes/settlement/",
@@ -251,16 +251,16 @@ def test_what_is_somebody_elses_is_not_there(
     make_staff: MakeStaff, organiser: User, make_competition: MakeCompetition
 ) -> None:
     theirs = make_competition(owner=make_staff("organiser", name="Another"))
-    desk = at_desk(organiser)
+    desk = open_panel(organiser)
     answer = desk.get(path_of(theirs), follow=True)
     assert "Perhaps it was deleted?" in messages_of(answer)
     assert desk.get(path_of(theirs, "board/")).status_code == 404
     assert desk.get(path_of(theirs, "step/cancel/")).status_code == 404
     assert desk.post(path_of(theirs, "step/cancel/"), {"reason": "Mine now."}).status_code == 404
     assert desk.get("/admin/what-if/" + str(theirs.pk) + "/").status_code == 404
-    support = at_desk(make_staff("support"))
+    support = open_panel(make_staff("support"))
     assert support.get(path_of(theirs, "step/cancel/")).status_code == 403
-    assert at_desk(organiser).post(path_of(theirs)).status_code == 403
+    assert open_panel(organiser).post(path_of(theirs)).status_code == 403
     assert Competition.objects.get(pk=theirs.pk).cancelled_at is None
 
 
@@ -270,7 +270,7 @@ def test_it_takes_as_many_statements_for_300_people_as_for_3(
     def statements(people: int) -> int:
         made = make_competition(prize_pool_minor=100)
         enrol_people(competition=made, user_ids=[make_person(f"P{n}").id for n in range(people)], now=now)
-        desk = at_desk(staff)
+        desk = open_panel(staff)
         desk.get(path_of(made))
         with CaptureQueriesContext(
             connection,
@@ -288,4 +288,4 @@ def test_a_cancelled_one_without_money_is_finished(
 ) -> None:
     made = make_competition()
     cancel_competition(competition_id=made.id, by=staff, now=now)
-    assert move_of(cockpit(at_desk(staff), made)) == "It was cancelled. Nothing is left to do."
+    assert move_of(cockpit(open_panel(staff), made)) == "It was cancelled. Nothing is left to do."

@@ -19,7 +19,7 @@ from config.core.csv import chunks, written_lines
 from config.core.threads import in_thread
 from leaderboards.models import Standing
 from tests.config.test_requests import PLAIN_STATIC
-from tests.conftest import MakeCompetition, MakePerson
+from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.panel.filling import fill, tables
 
 pytestmark = pytest.mark.django_db
@@ -32,9 +32,7 @@ def uncollected_static_files(settings: Any) -> None:
 
 @pytest.fixture
 def desk(staff: User) -> Client:
-    client = Client()
-    client.force_login(staff)
-    return client
+    return open_panel(staff)
 
 
 def rows_of(answer: Any) -> list[list[str]]:
@@ -114,12 +112,10 @@ def test_every_list_has_one_and_no_secret_is_in_it(desk: Client) -> None:
 def test_who_may_not_look_takes_none_and_who_takes_one_is_kept(
     make_staff: Callable[..., User], make_person: MakePerson
 ) -> None:
-    client = Client()
     support, reviewer = make_staff("support"), make_staff("reviewer")
     make_person("Zoe Private")
-    client.force_login(reviewer)
-    assert client.get("/admin/accounts/user/csv/").status_code == 403
-    client.force_login(support)
+    assert open_panel(reviewer).get("/admin/accounts/user/csv/").status_code == 403
+    client = open_panel(support)
     with structlog.testing.capture_logs() as kept:
         rows_of(client.get("/admin/accounts/user/csv/?q=zoe"))
     (done,) = (line for line in kept if line["event"] == "csv_exported")
@@ -135,7 +131,7 @@ async def test_under_asgi_it_comes_in_pieces_from_threads(
     monkeypatch.setattr(spreadsheets.chunks, "__defaults__", (2,))
     await in_thread(lambda: [make_person(f"Person {place}") for place in range(5)])()
     client = AsyncClient()
-    await client.aforce_login(staff)
+    client.cookies = (await in_thread(open_panel)(staff)).cookies
     answer: Any = await client.get("/admin/accounts/user/csv/")
     pieces = [piece async for piece in answer]
     assert len(pieces) == 4, "the head, and six people two by two"

@@ -23,6 +23,7 @@ from prizes.models import Transfer, TransferState
 from prizes.services.distribution import distribute_prizes
 from prizes.services.transfers import NO_ACCOUNT
 from tests.config.test_requests import PLAIN_STATIC
+from tests.conftest import open_panel
 from tests.prizes.conftest import MakeFinished, connect_accounts
 from tests.prizes.conftest import make_finished as make_finished
 from tests.prizes.conftest import make_treasurer as make_treasurer
@@ -36,12 +37,6 @@ HOME = "/admin/"
 @pytest.fixture(autouse=True)
 def plain_static(settings: Any) -> None:
     settings.STORAGES = PLAIN_STATIC  # nothing was collected here
-
-
-def open_panel(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def waiting_for(person: User) -> dict[str, tuple[int, list[str]]]:

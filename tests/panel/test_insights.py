@@ -29,6 +29,7 @@ from fitness.samples import SourceKey
 from fitness.services.left_out import work_out_left_out
 from leaderboards.models import Standing
 from tests.config.test_requests import PLAIN_STATIC
+from tests.conftest import open_panel
 from tests.fitness.walking import measured, sync
 from tests.prizes.conftest import no_jobs_left as no_jobs_left  # after tests that commit
 from tests.prizes.conftest import run_jobs
@@ -41,12 +42,6 @@ OVERALL = "/admin/insights/"
 @pytest.fixture(autouse=True)
 def plain_static(settings: Any) -> None:
     settings.STORAGES = PLAIN_STATIC  # nothing was collected here
-
-
-def open_panel(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def page_of(competition: Competition) -> str:

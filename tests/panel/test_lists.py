@@ -11,7 +11,7 @@ from django.contrib.admin.sites import site
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import SuspiciousOperation
 from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
@@ -21,7 +21,7 @@ from config.core.admin import Page
 from config.panel import tables as panel_tables
 from prizes.admin import settlement
 from tests.config.test_requests import PLAIN_STATIC
-from tests.conftest import MakeCompetition, MakePerson
+from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.panel.filling import fill, fill_jobs, tables
 
 pytestmark = pytest.mark.django_db
@@ -122,8 +122,7 @@ def test_no_list_looks_at_more_rows_than_its_bound_whatever_it_is_asked(many: No
 
 
 def test_a_list_is_counted_up_to_its_bound_and_says_so(many: None, staff: User) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     page = client.get("/admin/accounts/user/").content.decode()
     assert "the first 100 of more people" in page
     assert client.get("/admin/accounts/user/?p=3").status_code == 302
@@ -131,8 +130,7 @@ def test_a_list_is_counted_up_to_its_bound_and_says_so(many: None, staff: User) 
 
 @pytest.mark.slow
 def test_a_page_takes_as_many_statements_for_many_rows_as_for_few(staff: User) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
 
     def counts() -> dict[str, int]:
         found = {}
@@ -217,8 +215,7 @@ def test_a_search_goes_by_whose_or_which_and_by_a_whole_id(
 
 @pytest.mark.slow
 def test_odd_questions_to_any_list_are_no_server_error(staff: User, make_competition: MakeCompetition) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     make_competition()
     for model in site._registry:
         path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
@@ -231,8 +228,7 @@ def test_odd_questions_to_any_list_are_no_server_error(staff: User, make_competi
 
 
 def test_an_action_is_never_for_a_whole_list_unseen(staff: User, make_competition: MakeCompetition) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     seen, unseen = make_competition(), make_competition()
     form = {"action": "cancel", "_selected_action": str(seen.id), "select_across": "1"}
     client.post("/admin/competitions/competition/", form)
@@ -242,8 +238,7 @@ def test_an_action_is_never_for_a_whole_list_unseen(staff: User, make_competitio
 
 
 def test_an_empty_list_says_what_would_be_in_it(staff: User) -> None:
-    client = Client()
-    client.force_login(staff)
+    client = open_panel(staff)
     assert "Nobody has joined a competition yet." in client.get("/admin/competitions/participant/").content.decode()
     assert "No participants for “zoe”" in client.get("/admin/competitions/participant/?q=zoe").content.decode()
     for model, page in site._registry.items():

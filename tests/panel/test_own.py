@@ -14,7 +14,7 @@ from competitions.admin.own import OfCompetition
 from competitions.models import Competition
 from competitions.rules import Status
 from tests.config.test_requests import PLAIN_STATIC
-from tests.conftest import MakeCompetition
+from tests.conftest import MakeCompetition, open_panel
 from tests.panel.filling import fill, tables
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # every table of the panel, many times
@@ -54,9 +54,7 @@ def organiser(make_staff: Callable[..., User]) -> User:
 
 @pytest.fixture
 def desk(organiser: User) -> Client:
-    client = Client()
-    client.force_login(organiser)
-    return client
+    return open_panel(organiser)
 
 
 def path_of(model: type[Model]) -> str:
@@ -138,5 +136,5 @@ def test_flags_are_not_opened_by_organisers_and_tokens_by_nobody(desk: Client, s
     assert desk.get("/admin/fitness/flag/").status_code == 403
     registered = {model.__name__ for model in site._registry}
     assert registered.isdisjoint({"OutstandingToken", "BlacklistedToken", "User_groups"})
-    desk.force_login(staff)
+    desk = open_panel(staff)
     assert desk.get("/admin/token_blacklist/outstandingtoken/").status_code == 404

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.admin.sites import site
 from django.contrib.auth.models import Group
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 
 from accounts.models import User
 from competitions.admin.own import OfCompetition
 from config.panel.navigation import GROUPS, navigation
 from tests.config.test_requests import PLAIN_STATIC
+from tests.conftest import open_panel
 from tests.panel.filling import fill_jobs
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +67,7 @@ def test_the_sidebar_leads_where_the_door_is_open_and_to_every_table(
     make_staff: Callable[..., User], role: str
 ) -> None:
     member = make_staff(role)
-    client = Client()
-    client.force_login(member)
+    client = open_panel(member)
     links = [item["link"] for group in navigation(asked_by(member)) for item in group["items"]]
     for link in links:
         if link != "/admin/":
@@ -85,13 +85,13 @@ def test_every_table_stands_in_the_sidebar_but_the_sandboxs() -> None:
 
 def test_roles_are_changed_by_superusers_only(make_staff: Callable[..., User], staff: User) -> None:
     role = Group.objects.get(name="support")
-    path, client = f"/admin/auth/group/{role.pk}/change/", Client()
+    path = f"/admin/auth/group/{role.pk}/change/"
     form = {"name": "support", "permissions": [str(p.pk) for p in role.permissions.all()[:1]]}
     member = make_staff("support", "treasurer", "reviewer", "organiser")
-    client.force_login(member)
+    client = open_panel(member)
     assert client.get("/admin/auth/group/").status_code == 403
     assert client.post(path, form).status_code == 403
-    client.force_login(staff)
+    client = open_panel(staff)
     assert client.get(path).status_code == 200
     assert client.post(path, form).status_code == 302
     assert role.permissions.count() == 1
@@ -99,8 +99,7 @@ def test_roles_are_changed_by_superusers_only(make_staff: Callable[..., User], s
 
 def test_jobs_show_what_failed_first_and_no_secret(make_staff: Callable[..., User]) -> None:
     fill_jobs(1_050)
-    client = Client()
-    client.force_login(make_staff("support"))
+    client = open_panel(make_staff("support"))
     page = client.get("/admin/procrastinate/procrastinatejob/")
     first = page.context["cl"].result_list[0]
     assert first.status == "failed"

@@ -19,7 +19,7 @@ from accounts.models import User
 from competitions.models import Competition
 from prizes.models import PrizePlan
 from prizes.plans import DEFAULT
-from tests.conftest import MakePerson
+from tests.conftest import MakePerson, open_panel
 
 pytestmark = pytest.mark.django_db
 
@@ -63,8 +63,7 @@ class Walk:
     """Somebody on the way through one wizard."""
 
     def __init__(self, person: User) -> None:
-        self.client = Client()
-        self.client.force_login(person)
+        self.client = open_panel(person)
         begun = self.client.get(reverse("admin:new_competition"))
         self.address = begun["Location"] if begun.status_code == 302 else ""
 
@@ -430,8 +429,7 @@ def test_two_clicks_at_once_make_one(make_staff: MakeStaff) -> None:
 
 @pytest.mark.parametrize("role", ["support", "reviewer", "treasurer"])
 def test_only_who_may_make_competitions_comes_in(make_staff: MakeStaff, role: str) -> None:
-    client = Client()
-    client.force_login(make_staff(role))
+    client = open_panel(make_staff(role))
     assert client.get(reverse("admin:new_competition")).status_code == 403
     assert client.post(reverse("admin:new_competition_step", args=["money"])).status_code == 403
     assert b"New competition" not in client.get(reverse("admin:competitions_competition_changelist")).content

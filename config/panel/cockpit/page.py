@@ -41,7 +41,7 @@ class CockpitAdmin(CompetitionAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """To be looked at only; what is done has a page of its own."""
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         competition = _seen(request, object_id)
         if competition is None:
