@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
@@ -93,11 +93,11 @@ def audit_view(request: HttpRequest, app: str, model: str, key: str) -> HttpResp
     return TemplateResponse(request, "panel/audit.html", context)
 
 
-def kinds_for(request: HttpRequest, competition: Competition) -> list[Kind]:
+def kinds_for(reader: User | AnonymousUser, competition: Competition) -> list[Kind]:
     """What of a competition's story somebody who sees the competition may read; its organiser all of it."""
-    if competition.owner_id == request.user.pk:
+    if competition.owner_id == reader.pk:
         return list(_READERS)
-    may = request.user.has_perm
+    may = reader.has_perm
     return [kind for kind, permissions in _READERS.items() if any(may(permission) for permission in permissions)]
 
 
@@ -126,7 +126,7 @@ def _competition(request: HttpRequest, key: str) -> Subject | None:
     competition = competition_in_panel(request, competition_id) if competition_id else None
     if competition is None:
         return None
-    story = of_kinds(story_of_competition(competition.id), kinds_for(request, competition))
+    story = of_kinds(story_of_competition(competition.id), kinds_for(request.user, competition))
     return Subject(competition.name, story, _page(competition))
 
 
@@ -142,7 +142,7 @@ def _of_competition(request: HttpRequest, model: type[Model], kind: Kind, key: s
             return None
         return Subject("a ledger entry", story_of_row(row), _page(row))
     competition = competition_in_panel(request, competition_id)
-    if competition is None or kind not in kinds_for(request, competition):
+    if competition is None or kind not in kinds_for(request.user, competition):
         return None
     return Subject(f"{row._meta.verbose_name} in {competition.name}", story_of_row(row), _page(row))
 

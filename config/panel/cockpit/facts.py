@@ -16,22 +16,26 @@ from competitions.admin.own import ORGANISE
 from competitions.models import Competition, Participant, RulesVersion, StatusMove
 from competitions.queries import participants_of, rules_versions
 from competitions.rules import Status
+from competitions.wording import rules_in_words
 from config.core.money import money_text
-from config.core.tables import Table
+from config.panel.audit import kinds_for, newest_events
+from config.panel.audit_events import Event
 from config.panel.cockpit.timeline import Stop, timeline
 from config.panel.what_if.saving import may_look
+from config.panel.wizard.making import stake_of
 from fitness.models import Flag
 from fitness.queries.flags import DECIDE
 from leaderboards.models import FinalStandings
 from leaderboards.queries import BoardPage, board_page
 from leaderboards.words import UNITS, counted_in_words, dates_in_words
-from prizes.admin.overview import plan_table
 from prizes.models import AwardList, Transfer, TransferState
 from prizes.models.transfers import UNFINISHED
 from prizes.queries import fees_paid_minor, newest_award_list, plan_document
+from prizes.wording import prizes_in_words
 
 BEST = 20
 _NEWEST = 5
+_EVENTS = 8
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,16 @@ class Cockpit:
         versions = rules_versions(self.competition.id).defer("document").select_related("made_by")
         return list(versions.order_by("-number")[:_NEWEST])
 
+    @property
+    def rules_in_words(self) -> Sequence[str]:
+        return rules_in_words(self.competition)
+
+    # --- What happened ---
+
+    @cached_property
+    def events(self) -> Sequence[Event]:
+        return newest_events(self.competition.id, _EVENTS, kinds=kinds_for(self.viewer, self.competition))
+
     # --- Flags ---
 
     @cached_property
@@ -158,9 +172,8 @@ class Cockpit:
         return max(0, self.competition.prize_pool_minor - self.competition.funded_minor)
 
     @cached_property
-    def plan(self) -> Table:
-        shares = self.competition.tie_rule == "shared"
-        return plan_table(plan_document(self.competition.id), self.competition.currency, ties_share=shares)
+    def prizes_in_words(self) -> Sequence[str]:
+        return prizes_in_words(plan_document(self.competition.id), stake_of(self.competition))
 
     @cached_property
     def standings_number(self) -> int:
