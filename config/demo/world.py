@@ -66,6 +66,7 @@ def make_world(world: World) -> None:
     for planned in progress(world.programme(), doing="Scores and standings", total=world.competitions):
         if planned.phase in _STARTED:
             _run(planned, staff, world.now)
+    _let_go()
     _count_own_days(world)
     incidents.make_incidents(staff=staff, most=max(4, world.people // 400), now=world.now)
     treasury.finish_jobs(since=before, now=world.now)
@@ -75,6 +76,7 @@ def make_world(world: World) -> None:
 
 def _open(planned: Planned, staff: Staff, world: World) -> None:
     """Makes a competition and has its people join it, up to its start."""
+    _hold_for_oneself(planned.fields["id"])
     owner = staff.organiser if planned.of_the_organiser else _walker(planned.number % min(_OWNERS, world.people) + 1)
     competition = create_competition(
         owner=owner,
@@ -95,6 +97,17 @@ def _open(planned: Planned, staff: Staff, world: World) -> None:
     if planned.phase is Phase.CANCELLED:
         cancel_competition(competition_id=competition.id, by=owner, now=world.now - timedelta(hours=3))
         treasury.send_what_is_owed(competition_id=competition.id, now=world.now)
+
+
+def _hold_for_oneself(competition_id: UUID) -> None:
+    """Until `_let_go`: a worker that runs beside this would freeze standings as soon as it saw that they are over."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [str(competition_id)])
+
+
+def _let_go() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock_all()")
 
 
 def _walker(number: int) -> User:
