@@ -88,11 +88,11 @@ def make_roles(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0004_audit"),
-        ("competitions", "0007_audit"),
-        ("leaderboards", "0006_audit"),
-        ("fitness", "0008_audit"),
-        ("prizes", "0003_audit"),
+        ("accounts", "0005_audit"),
+        ("competitions", "0008_audit"),
+        ("leaderboards", "0007_audit"),
+        ("fitness", "0010_audit"),
+        ("prizes", "0004_audit"),
         ("procrastinate", "0041_post_retry_failed_job"),
     ]
     operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]

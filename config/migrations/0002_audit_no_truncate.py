@@ -39,10 +39,10 @@ _RELEASE = "".join(f"DROP TRIGGER {table}_no_truncate ON {table};" for table in 
 class Migration(migrations.Migration):
     dependencies = [
         ("config", "0001_roles"),
-        ("accounts", "0007_codes_audit"),
-        ("competitions", "0009_audit_indexes"),
-        ("leaderboards", "0008_audit_indexes"),
-        ("fitness", "0010_audit_indexes"),
-        ("prizes", "0005_audit_indexes"),
+        ("accounts", "0005_audit"),
+        ("competitions", "0008_audit"),
+        ("leaderboards", "0007_audit"),
+        ("fitness", "0010_audit"),
+        ("prizes", "0004_audit"),
     ]
     operations = [migrations.RunSQL(_PROTECT, _RELEASE)]

@@ -7,7 +7,7 @@ import config.core.search
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0004_audit"),
+        ("accounts", "0003_prizes_scope"),
         ("auth", "0012_alter_user_first_name_max_length"),
     ]
 

@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0008_search_and_lists"),
-        ("fitness", "0008_audit"),
+        ("competitions", "0007_search_and_lists"),
+        ("fitness", "0007_imports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

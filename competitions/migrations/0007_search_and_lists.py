@@ -8,7 +8,7 @@ import config.core.search
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0007_audit"),
+        ("competitions", "0006_rules_versions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0008_search_and_lists"),
-        ("prizes", "0003_audit"),
+        ("competitions", "0007_search_and_lists"),
+        ("prizes", "0002_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

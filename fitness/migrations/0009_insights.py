@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0007_audit"),
-        ("fitness", "0010_audit_indexes"),
+        ("competitions", "0006_rules_versions"),
+        ("fitness", "0008_search_and_lists"),
     ]
 
     operations = [
