@@ -31,6 +31,7 @@ def counted(table: str, condition: str) -> int:
     return int(count)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_small_world_has_everything_and_every_check_finds_it_right(demo: None, capsys: Any) -> None:
     call_command("seed_demo", people=80, competitions=12, seed=3, json=True)

@@ -289,6 +289,7 @@ def test_nobody_adds_a_page_without_saying_who_may_open_it() -> None:
     assert models().keys() == TABLES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("letter", WHO)
 def test_every_page_opens_to_whom_it_should_and_to_nobody_else(world: None, letter: str) -> None:
@@ -308,6 +309,7 @@ def test_every_page_opens_to_whom_it_should_and_to_nobody_else(world: None, lett
     assert wrong == {}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_lists_are_searched_and_filtered(world: None) -> None:
     client, wrong = seated("S"), {}
@@ -326,6 +328,7 @@ def filters(client: Client, table: str) -> list[str]:
     return ["?" + "&".join(query.removeprefix("?") for query in chosen)] if chosen else []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_an_organiser_is_told_that_others_competitions_do_not_exist(world: None) -> None:
     client = seated("O")
@@ -339,6 +342,7 @@ def test_an_organiser_is_told_that_others_competitions_do_not_exist(world: None)
     assert opened(client, reverse("admin:audit", args=["competitions", "competition", theirs[0].pk])).status == 404
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_addresses_of_nothing_are_no_errors(world: None) -> None:
     client = seated("S")

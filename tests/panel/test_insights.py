@@ -235,6 +235,7 @@ class TestAgeing:
         assert open_panel(board.owner).get(page_of(board)).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_it_is_right_while_data_arrives(make_competition: Any, make_person: Any) -> None:
     """Readers look while writers write: each look agrees with itself, and the last one with the rows."""
