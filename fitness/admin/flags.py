@@ -76,11 +76,11 @@ class FlagAdmin(ReadOnly):
         "check_name",
         "day",
         Column("user", "person"),
-        "competition",
+        "seen",
         State("state"),
+        "competition",
         YesNo("held", "held back"),
         YesNo("appeal_waits", "appeal waits"),
-        "seen",
         Column("opened_at", "opened"),
     )
     list_filter = ("state", "appeal_waits")
