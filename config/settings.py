@@ -342,6 +342,9 @@ UNFOLD = {
     "SITE_HEADER": "Pacesetter",
     "SITE_SYMBOL": "directions_walk",
     "SITE_URL": "/boards",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("leaderboards/mark.svg")},
+    ],
     "SHOW_HISTORY": False,  # our trail is written by PostgreSQL, not by the forms
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("panel/panel.css")],

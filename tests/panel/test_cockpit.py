@@ -168,7 +168,7 @@ def test_prizes_are_a_treasurers_move_until_everything_is_paid(
     assert link in treasurer.get(path_of(over)).content.decode()
     assert "Still missing 500.00 USD" in cockpit(owner, over)
     assert link not in owner.get(path_of(over)).content.decode()
-    assert "500.00" not in cockpit(judge, over)
+    assert "Still missing" not in cockpit(judge, over)
     confirm_funding(
         competition_id=over.id, amount_minor=500_00, reference="1", actor=Actor(tess), reason="Bank.", now=now
     )
@@ -228,7 +228,7 @@ def test_each_role_sees_what_is_its_own(
     pages = {role: open_panel(make_staff(role)).get(path_of(running)) for role in ("reviewer", "treasurer", "support")}
     pages["organiser"] = open_panel(organiser).get(path_of(running))
     markers = {
-        "money": "77.00 USD",
+        "money": "Promised pool",
         "settlement": "/admin/prizes/settlement/",
         "flags": f"/admin/fitness/flag/?competition__id__exact={running.pk}",
         "what if": f'href="/admin/what-if/{running.pk}/"',
