@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from accounts.api.serializers import ProfileChanges
 from accounts.codes import authenticator_of
 from accounts.models import Scope, ServiceKey, User
+from accounts.reauthentication import confirmation_first
 from accounts.services import change_profile, create_service_key, revoke_service_keys
 from config.core.admin import Page
 from config.core.columns import Column, YesNo
@@ -144,6 +145,11 @@ class ServiceKeyAdmin(Page):
     ordering = ("-created_at",)
     when_empty = "No other service may write here yet."
     actions = ("revoke",)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """After a proof: a key may move money, and asks nobody for a code."""
+        elsewhere = confirmation_first(request, timezone.now()) if self.has_add_permission(request) else None
+        return elsewhere or super().add_view(request, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
         """Keys are made by the service, which shows the secret this once."""

@@ -1,19 +1,15 @@
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from competitions.admin.own import ORGANISE, ReadOnlyOfCompetition
-from competitions.models import Competition, Participant, RulesVersion, Seat, StatusMove
-from competitions.services.lifecycle import cancel_competition, publish_competition
+from competitions.models import Participant, RulesVersion, Seat, StatusMove
 from config.core.admin import ReadOnlyInline, readable_document
 from config.core.columns import Column, Money, Number, State
-from config.core.errors import Refusal
 
 if TYPE_CHECKING:  # unfold has no types; a button of a list is declared as an action is
     from django.contrib.admin import action as button
@@ -27,7 +23,8 @@ class StatusMoveInline(ReadOnlyInline):
 
 
 class CompetitionAdmin(ReadOnlyOfCompetition):
-    """Rules, dates and money change over the API, where they are checked; here one looks, publishes and cancels."""
+    """Rules, dates and money change over the API, where they are checked; here one looks. What is done to a competition
+    is done on its own page, which says first what it does and asks why."""
 
     competition = ""
 
@@ -50,12 +47,7 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
     ordering = ("-start_at", "id")
     when_empty = "No competition has been made yet."
     inlines = (StatusMoveInline,)
-    actions = ("publish", "cancel")
     actions_list = ("new_competition",)
-
-    def has_publish_permission(self, request: HttpRequest) -> bool:
-        """Organisers have it for those that they see, which are their own."""
-        return request.user.has_perm("competitions.change_competition") or request.user.has_perm(ORGANISE)
 
     def has_make_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(ORGANISE) or request.user.has_perm("competitions.add_competition")
@@ -63,26 +55,6 @@ class CompetitionAdmin(ReadOnlyOfCompetition):
     @button(description="New competition", permissions=["make"])
     def new_competition(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:new_competition"))
-
-    @admin.action(description="Publish the selected drafts", permissions=["publish"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
-        self._each(request, queryset, publish_competition, "is published")
-
-    @admin.action(description="Cancel the selected competitions", permissions=["publish"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Competition]) -> None:
-        self._each(request, queryset, cancel_competition, "is cancelled")
-
-    def _each(
-        self, request: HttpRequest, competitions: QuerySet[Competition], move: Callable[..., Competition], told: str
-    ) -> None:
-        """Each by itself: one that cannot be moved keeps none of the others."""
-        for competition in competitions.order_by("pk"):
-            try:
-                move(competition_id=competition.id, by=request.user, now=timezone.now())
-            except Refusal as refusal:
-                messages.error(request, f"{competition}: {refusal.message}")
-            else:
-                messages.success(request, f"{competition} {told}.")
 
 
 @admin.register(Participant)

@@ -21,7 +21,8 @@ class WrongGuessesAdmin(ReadOnly):
     """Counts that have run out are cleared away with the next guess."""
 
     list_display = ("username", "ip_address", "failures_since_start", "state", "attempt_time", "user_agent")
-    search_fields = ("username", "ip_address")
+    search_fields = ("^username",)
+    search_help_text = "Name, from its beginning"
     when_empty = "Nobody has given a wrong password or code lately."
     fields = readonly_fields = (*list_display, "path_info")
     actions = ("lift",)
@@ -60,6 +61,7 @@ class WrongGuessesAdmin(ReadOnly):
 @admin.register(AccessLog)
 class LogInsAdmin(ReadOnly):
     list_display = ("username", "ip_address", "attempt_time", "user_agent")
-    search_fields = ("username", "ip_address")
+    search_fields = ("^username",)
+    search_help_text = "Name, from its beginning"
     when_empty = "Nobody has come in yet."
     fields = readonly_fields = list_display

@@ -41,7 +41,7 @@ from accounts.codes import (
 from accounts.lockout import count_wrong_code, lockout_of, refuse_locked_out
 from accounts.models import User
 from accounts.reauthentication import FRESH_FOR, confirmation_first, note_code, note_password
-from config.core.audit import note
+from config.core.audit import note, note_person
 from config.core.errors import Invalid, Refusal, TooMany
 
 _KEY = "panel.authenticator"
@@ -138,6 +138,7 @@ def _after_password(view: View) -> View:
         person = request.user
         if not (isinstance(person, User) and person.is_active and person.is_staff):
             return redirect_to_login(_next(request), reverse("admin:login"))
+        note_person(person, request)
         return view(request, person, *args, **kwargs)
 
     return guarded

@@ -30,6 +30,7 @@ from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.fitness.walking import measured, sync
 from tests.panel.desk import hidden_fields, messages_of, text_of
+from tests.panel.door import let_pass
 
 pytestmark = pytest.mark.django_db
 MakeStaff = Callable[..., User]
@@ -202,6 +203,11 @@ def test_cancelling_says_how_much_goes_back_and_does_it_once(
     assert "2 people have paid the entry fee: 25.00 USD goes back" in said
     assert "1 seat that somebody is paying for" in said
     assert "It cannot be undone." in said
+    let_pass(desk, "password_at")
+    for answer in (desk.get(path_of(paid, "step/cancel/")), desk.post(path_of(paid, "step/cancel/"), {"reason": "No"})):
+        assert answer["Location"].startswith("/admin/sign-in/confirm/"), "money goes back"
+    let_pass(desk, "password_at", minutes=-11)
+    assert "No</textarea>" in desk.get(path_of(paid, "step/cancel/")).content.decode(), "what was written is kept"
     without = desk.post(path_of(paid, "step/cancel/"), hidden_fields(asked))
     assert "Nothing was done." in text_of(without)
     form = {**hidden_fields(asked), "reason": "Flooded."}

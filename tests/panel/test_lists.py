@@ -14,7 +14,8 @@ from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
+from accounts.models import Scope, User
+from accounts.services import create_service_key
 from config.core import admin as core_admin
 from config.core import search
 from config.core.admin import Page
@@ -222,19 +223,28 @@ def test_odd_questions_to_any_list_are_no_server_error(staff: User, make_competi
         for query in ("q=%00", "q='\\%26|!:*", "p=x", "p=-1", "o=99.-.x", "nothing=1", "e=1", "_facets=1", "all=1"):
             assert client.get(f"{path}?{query}").status_code < 500, (path, query)
     for ticked in ("no uuid", "\x00", "1"):
-        for path, action in (("competitions/competition", "cancel"), ("fitness/flag", "accept_flags")):
+        for path, action in (("accounts/servicekey", "revoke"), ("fitness/flag", "accept_flags")):
             form = {"action": action, "_selected_action": ticked, "select_across": "1"}
             assert client.post(f"/admin/{path}/", form).status_code < 500
 
 
-def test_an_action_is_never_for_a_whole_list_unseen(staff: User, make_competition: MakeCompetition) -> None:
+def test_an_action_is_never_for_a_whole_list_unseen(staff: User) -> None:
     client = open_panel(staff)
-    seen, unseen = make_competition(), make_competition()
-    form = {"action": "cancel", "_selected_action": str(seen.id), "select_across": "1"}
-    client.post("/admin/competitions/competition/", form)
-    for competition in (seen, unseen):
-        competition.refresh_from_db()
-    assert (seen.cancelled_at is None, unseen.cancelled_at is None) == (False, True)
+    seen, unseen = (create_service_key(name=name, scopes=[Scope.ACTIVITY_WRITE])[0] for name in ("bus", "tram"))
+    form = {"action": "revoke", "_selected_action": str(seen.id), "select_across": "1"}
+    client.post("/admin/accounts/servicekey/", form)
+    for key in (seen, unseen):
+        key.refresh_from_db()
+    assert (seen.revoked_at is None, unseen.revoked_at is None) == (False, True)
+
+
+def test_competitions_are_not_cancelled_from_their_list(staff: User, make_competition: MakeCompetition) -> None:
+    """Without a word about what goes back to whom, and without a reason."""
+    competition = make_competition()
+    form = {"action": "cancel", "_selected_action": str(competition.id)}
+    open_panel(staff).post("/admin/competitions/competition/", form)
+    competition.refresh_from_db()
+    assert competition.cancelled_at is None
 
 
 def test_an_empty_list_says_what_would_be_in_it(staff: User) -> None:

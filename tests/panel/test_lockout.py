@@ -124,6 +124,8 @@ def test_superusers_see_who_guesses_and_let_them_try_again(tess: Visitor, staff:
     boss, table = open_panel(staff), "/admin/axes/accessattempt/"
     attempt = AccessAttempt.objects.get()
     assert "locked for 15 min" in text_of(boss.get(table))
+    assert "locked for 15 min" in text_of(boss.get(f"{table}?q=tess@"))
+    assert "locked for 15 min" not in text_of(boss.get(f"{table}?q=theo"))
     page = boss.get(f"{table}{attempt.pk}/change/").content.decode()
     assert 'name="_save"' not in page
     asked = boss.post(table, {"action": "lift", "_selected_action": [attempt.pk]})

@@ -12,9 +12,8 @@ from django.test import Client
 from accounts.models import User
 from competitions.admin.own import OfCompetition
 from competitions.models import Competition
-from competitions.rules import Status
 from tests.config.test_requests import PLAIN_STATIC
-from tests.conftest import MakeCompetition, open_panel
+from tests.conftest import open_panel
 from tests.panel.filling import fill, tables
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # every table of the panel, many times
@@ -105,25 +104,6 @@ def test_by_address_what_is_somebody_elses_does_not_exist(desk: Client) -> None:
             answer = desk.get(f"{path_of(model)}{theirs}/{way}/")
             assert answer.status_code in (302, 403, 404), (model, way)
             assert b"Hidden" not in answer.content
-
-
-def test_publish_and_cancel_are_for_ones_own(
-    desk: Client, organiser: User, make_competition: MakeCompetition, other: User
-) -> None:
-    mine = make_competition(starts=2, ends=5, owner=organiser, published=False)
-    theirs = make_competition(starts=2, ends=5, owner=other, published=False)
-    form = {"_selected_action": [str(mine.id), str(theirs.id)]}
-
-    def statuses() -> list[Status]:
-        return [Status(row.status) for row in (Competition.objects.get(id=c.id) for c in (mine, theirs))]
-
-    desk.post("/admin/competitions/competition/", {"action": "publish", **form})
-    assert statuses() == [Status.UPCOMING, Status.DRAFT]
-    desk.post("/admin/competitions/competition/", {"action": "cancel", **form})
-    assert statuses() == [Status.CANCELLED, Status.DRAFT]
-    again = desk.post("/admin/competitions/competition/", {"action": "publish", **form}, follow=True)
-    assert again.status_code == 200, "a refusal is told on the page"
-    assert statuses() == [Status.CANCELLED, Status.DRAFT]
 
 
 def test_a_correction_by_an_organiser_needs_more_than_the_role(desk: Client) -> None:

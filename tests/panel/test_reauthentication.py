@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.admin import site
-from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.models import Scope, ServiceKey, User
 from competitions.models import Competition
 from prizes.admin.steps import WithSteps
 from prizes.models import Settlement, TreasuryAction
 from tests.conftest import open_panel
-from tests.panel.door import CONFIRM, ENROL, PASSWORD, Visitor, code_of, text_of
+from tests.panel.door import CONFIRM, ENROL, PASSWORD, Visitor, code_of, let_pass, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -33,14 +33,6 @@ def step_of(competition: Competition, step: str) -> str:
     return f"/admin/prizes/settlement/{competition.id}/step/{step}/"
 
 
-def let_pass(client: Client, *moments: str, minutes: int = 11) -> None:
-    """Time, since the password or the code."""
-    session = client.session
-    for moment in moments:
-        session[moment] -= minutes * 60
-    session.save()
-
-
 def test_every_step_asks_for_the_proof_first(tess: Visitor, over: Competition) -> None:
     inside = open_panel(tess.person)
     (settlement,) = (admin for model, admin in site._registry.items() if model is Settlement)
@@ -54,6 +46,17 @@ def test_every_step_asks_for_the_proof_first(tess: Visitor, over: Competition) -
         assert answer["Location"] == f"{CONFIRM}?next={quote(step_of(over, step), safe='')}"
         assert inside.post(step_of(over, step), {"reason": "x"})["Location"] == answer["Location"]
     assert not TreasuryAction.objects.exists()
+
+
+def test_a_service_key_takes_the_proof(staff: User) -> None:
+    """It may distribute prizes, and asks nobody for a code."""
+    inside, form = open_panel(staff), {"name": "bank", "scopes": [Scope.PRIZES_DISTRIBUTE.value]}
+    let_pass(inside, "code_at")
+    assert inside.post("/admin/accounts/servicekey/add/", form)["Location"].startswith(CONFIRM)
+    assert not ServiceKey.objects.exists()
+    let_pass(inside, "code_at", minutes=-11)
+    inside.post("/admin/accounts/servicekey/add/", form)
+    assert ServiceKey.objects.get().name == "bank"
 
 
 @pytest.mark.parametrize("older", ["password_at", "code_at"])

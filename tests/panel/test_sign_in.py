@@ -78,6 +78,8 @@ def test_who_has_no_authenticator_sets_one_up_before_anything_opens(make_visitor
     codes = newcomer.enrols()
     assert len(set(codes)) == 10
     assert newcomer.may_enter()
+    trail = open_panel(make_visitor(is_superuser=True).person).get(f"/admin/audit/accounts/user/{newcomer.person.id}/")
+    assert f"{newcomer.person.name} made the authenticator." in text_of(trail)
     assert not any(code in newcomer.client.get("/admin/sign-in/codes/").content.decode() for code in codes)
     lost = Visitor(newcomer.person)
     lost.logs_in()

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.reauthentication import confirmation_first, kept_answers
 from competitions.admin.own import competition_in_panel
 from competitions.admin.tables import CompetitionAdmin
 from competitions.models import Competition
@@ -82,8 +83,10 @@ class CockpitAdmin(CompetitionAdmin):
         cockpit = Cockpit(competition, cast("User", request.user), timezone.now())
         if not cockpit.may_run:
             raise PermissionDenied
-        form = ConfirmForm(request.POST if request.method == "POST" else None)
-        if form.is_valid() and self._took(request, chosen, cockpit, form):
+        if chosen.moves_money and (elsewhere := confirmation_first(request, cockpit.now)):
+            return elsewhere
+        form = ConfirmForm(request.POST if request.method == "POST" else kept_answers(request))
+        if request.method == "POST" and form.is_valid() and self._took(request, chosen, cockpit, form):
             return HttpResponseRedirect(cockpit.address("competitions_competition_change"))
         done = chosen.done(cockpit) or chosen.blocked(cockpit)
         effect = None if done else chosen.effect(cockpit)

@@ -46,6 +46,7 @@ class Step:
     carry_out: Callable[..., Competition]
     said: str
     tone: str = "primary"
+    moves_money: bool = False
 
 
 class ConfirmForm(forms.Form):
@@ -164,6 +165,7 @@ STEPS = {
             cancel_competition,
             "It is cancelled.",
             tone="danger",
+            moves_money=True,  # fees go back
         ),
     )
 }
