@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -52,16 +52,16 @@ def participation_by_day(
 
 @dataclass(frozen=True)
 class Enrolled:
-    """Of participations: how many go on, and how many were given up; ``first``: the day, in UTC, of the oldest."""
+    """Of participations: how many go on, and how many were given up; ``first_at``: when the oldest began."""
 
     here: int
     left: int
-    first: date | None
+    first_at: datetime | None
 
 
 def enrolled_in(competition_ids: Collection[UUID]) -> Enrolled:
     rows = Participant.objects.filter(competition_id__in=list(competition_ids))
     found = rows.aggregate(
-        here=Count("id", filter=Q(left_at=None)), left=Count("id", filter=~Q(left_at=None)), first=Min("joined_at")
+        here=Count("id", filter=Q(left_at=None)), left=Count("id", filter=~Q(left_at=None)), first_at=Min("joined_at")
     )
-    return Enrolled(found["here"], found["left"], found["first"].date() if found["first"] else None)
+    return Enrolled(**found)

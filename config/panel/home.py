@@ -21,6 +21,7 @@ from config.core.charts import Chart, Shape
 from config.core.money import decimals_of, money_text, to_decimal
 from config.core.redis import RedisError
 from config.core.sql import one_moment
+from config.core.tables import counted
 from config.panel.today import what_waits
 from fitness.queries.syncs import syncs_by_hour
 from leaderboards.headcount import headcount
@@ -79,7 +80,9 @@ def _span(now: datetime) -> tuple[Any, Any, list[str]]:
 def _people(owner_id: UUID | None, now: datetime) -> Iterator[Chart]:
     first, last, _ = _span(now)
     days = people_by_day(first, last)
-    says = f"{days[-1].total:,} people have joined, {joined_in(days):,} of them in the last {DAYS} days."
+    says = (
+        f"{counted(days[-1].total, 'person has', 'people have')} joined, {joined_in(days):,} in the last {DAYS} days."
+    )
     labels = [day.day.isoformat() for day in days]
     yield Chart("people", "People who joined", labels, {"joined": [day.joined for day in days]}, says=says)
     yield Chart(
@@ -94,7 +97,8 @@ def _participants(owner_id: UUID | None, now: datetime) -> Iterator[Chart]:
     ids = list(Competition.objects.filter(owner=owner_id).values_list("id", flat=True))
     days = participation_by_day(ids, zone="UTC", first=first, last=last)
     series = {"joined": [day.joined for day in days], "left": [day.left for day in days]}
-    says = f"{days[-1].here:,} take part in your competitions; somebody in two of them counts twice."
+    who = counted(days[-1].here, "person takes", "people take")
+    says = f"{who} part in your competitions; somebody in two of them counts twice."
     yield Chart("participants", "Who came and went", labels, series, says=says)
 
 

@@ -10,6 +10,7 @@ from competitions.participation import enrolled_in, participation_by_day
 from competitions.rules import Metric, ScoreSource
 from config.core.charts import Chart, Shape
 from config.core.clock import day_in
+from config.core.tables import counted
 from fitness.plausibility import MEASURES
 from fitness.queries.provenance import DELAYS, Span, Used, delays_of_readings, sources_used
 from fitness.queries.silence import SPANS, silence_of_participants
@@ -51,7 +52,7 @@ def scope_of(competition: Competition, now: datetime) -> Scope:
     zone, first, last = competition.timezone, competition.starts_on, competition.last_on
     enrolled = enrolled_in([competition.id])
     until = min(day_in(zone, now), last)
-    shown_from = min(first, enrolled.first or first, until)
+    shown_from = min(first, day_in(zone, enrolled.first_at) if enrolled.first_at else first, until)
     shown_from = max(shown_from, until - timedelta(days=MOST_DAYS - 1))
     counting = (max(first, shown_from), until) if until >= first else None
     begins = max(competition.start_at, competition.end_at - MOST_DAYS * timedelta(days=1))
@@ -88,10 +89,12 @@ def _participation(scope: Scope) -> Iterator[Chart]:
     turnout = _turnout(scope)
     active: list[float | int | None] = [turnout[day.day].active if day.day in turnout else None for day in days]
     known = [turnout[day.day] for day in days if day.day in turnout]
-    who = "people take part" if scope.one else "places are taken in all competitions, somebody in two of them twice"
-    says = f"{days[-1].here:,} {who}."
+    says = f"{counted(days[-1].here, 'person takes', 'people take')} part."
+    if scope.one is None:
+        places = counted(days[-1].here, "place is", "places are")
+        says = f"{places} taken in all competitions, somebody in two of them twice."
     if known:
-        says += f" {known[-1].active:,} people were active on {known[-1].day}."
+        says += f" {counted(known[-1].active, 'person was', 'people were')} active on {known[-1].day}."
     labels = [day.day.isoformat() for day in days]
     here: list[float | int | None] = [day.here for day in days]
     yield Chart(
@@ -168,9 +171,9 @@ def _scores(scope: Scope) -> Iterator[Chart]:
         *("scores", "Distribution of scores", _spans_of(found.step, len(found.buckets)), {"people": found.buckets}),
         "points",
         shape=Shape.ROWS,
-        says=f"At least half of all {found.people:,} people have {found.median:,} points or more, a quarter of them "
-        f"{found.three_quarters:,} or more.",
-        note=f"The lowest score is {found.least:,}, a quarter have {found.quarter:,} or less, the best is "
+        says=f"{counted(found.people, 'person is', 'people are')} on the board: at least half have {found.median:,}"
+        f" points or more, at least a quarter {found.three_quarters:,} or more.",
+        note=f"The lowest score is {found.least:,}, at least a quarter have {found.quarter:,} or less, the best is "
         f"{found.most:,}.",
     )
 
@@ -215,6 +218,7 @@ def _silence(scope: Scope) -> Iterator[Chart]:
 
 def _sources(scope: Scope) -> Iterator[Chart]:
     sources = sources_used(scope.ids, scope.span)
+    readings = sum(each.readings for each in sources.kinds)  # of all of them; of apps not all are shown
     for key, title, label, used, note in (
         ("devices", "What people carry", "kind of device", sources.kinds, "Day totals name no device."),
         ("apps", "Apps", "app", sources.apps, "The most used ones. Who uses several counts for each."),
@@ -226,18 +230,18 @@ def _sources(scope: Scope) -> Iterator[Chart]:
             "Day totals say it only if typed in.",
         ),
     ):
-        yield _used(key, title, label, used, note)
+        yield _used(key, title, label, used, readings, note)
 
 
-def _used(key: str, title: str, label: str, used: Sequence[Used], note: str) -> Chart:
+def _used(key: str, title: str, label: str, used: Sequence[Used], readings: int, note: str) -> Chart:
     if not used:
         return Chart(key, title, [], {}, label, says="Nobody has sent anything yet.")
-    readings = sum(each.readings for each in used)
     first = used[0]
     return Chart(
         *(key, title, [each.name for each in used], {"people": [each.people for each in used]}, label),
         shape=Shape.ROWS,
-        says=f"Most people, {first.people:,}, have “{first.name}”, with {first.readings:,} of {readings:,} readings.",
+        says=f"“{first.name}” comes first, with {counted(first.people, 'person', 'people')} and {first.readings:,} of "
+        f"{counted(readings, 'reading', 'readings')}.",
         note=note,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from competitions.models import Competition
 from competitions.rules import Metric
 from config.core.charts import Chart, Shape
+from config.core.tables import counted
 from config.panel.insight_charts import in_units, unit_of
 from fitness.left_out import CAPPED, LeftOut
 from fitness.reckoning import Reason
@@ -42,7 +43,8 @@ def left_out_charts(found: LeftOut, metrics: list[SampleType]) -> Iterator[Chart
             "reason",
         ),
         shape=Shape.ROWS,
-        says=f"{found.heard:,} people sent something; of each bar’s people, some of it does not count for that reason.",
+        says=f"{counted(found.heard, 'person', 'people')} sent something; of each bar’s people, some of it does not"
+        " count for that reason.",
     )
     for type_ in metrics:
         yield _of_metric(found, type_)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +43,7 @@ _HOURS = f"""
      GROUP BY hour
 """  # noqa: S608 - constants
 _QUARTER = timedelta(minutes=15)  # every zone is whole quarters away from UTC
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,12 @@ def amounts_by_hour(
 
 
 def hours_between(zone: str, since: datetime, until: datetime) -> Sequence[tuple[datetime, int]]:
-    """When each hour of the clock begins there, and which one it is; where the clocks go back one comes twice."""
+    """When each hour of the clock begins there, and which one it is; where the clocks go back one comes twice. The
+    first began at a quarter of an hour before ``since``, or then."""
     there = zone_named(zone)
     hours: list[tuple[datetime, int]] = []
     known = None
-    moment = since
+    moment = since - (since - _EPOCH) % _QUARTER  # else every hour would begin as late as since does
     while moment < until:
         local = moment.astimezone(there)
         shown = (local.date(), local.hour, local.utcoffset())

@@ -53,6 +53,7 @@ def test_each_day_knows_who_came_who_left_and_who_is_there(
     enrolled = enrolled_in([boards[0].id])
     assert enrolled.here == boards[0].participants.filter(left_at=None).count()
     assert enrolled.here + enrolled.left == 40
+    assert enrolled.first_at == min(each.joined_at for each in boards[0].participants.all())
 
 
 def test_competitions_run_on_the_days_on_which_they_had_begun_and_not_ended(

@@ -205,6 +205,16 @@ def test_the_hour_that_comes_twice_is_the_same_hour_of_the_clock() -> None:
     assert [hour for _, hour in spring] == [0, 1, *range(3, 24)]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+def test_hours_begin_by_the_clock_whenever_one_looks(zone: str) -> None:
+    since = datetime(2026, 6, 1, 10, 7, 23, tzinfo=UTC)
+    hours = hours_between(zone, since, since + 2 * timedelta(days=1))
+    assert hours[0][0] <= since
+    for begins, hour in hours[1:]:
+        local = begins.astimezone(ZoneInfo(zone))
+        assert (local.hour, local.minute, local.second) == (hour, 0, 0)
+
+
 class TestSyncs:
     def test_each_sync_is_counted_in_its_hour_and_nothing_else_is(self, person: Any, other: Any) -> None:
         now = datetime.now(UTC).replace(minute=20)

@@ -24,7 +24,7 @@ from leaderboards.services import report_totals
 from prizes.actors import Actor
 from prizes.models import Payment, Transfer
 from prizes.services.distribution import approve_distribution, award_prizes, distribute_prizes
-from prizes.services.fees import mark_payment_paid, open_checkout
+from prizes.services.fees import mark_payment_paid, open_checkout, refund_competition
 from prizes.services.funding import confirm_funding
 from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson, open_panel
@@ -295,3 +295,18 @@ def test_a_cancelled_one_without_money_is_finished(
     made = make_competition()
     cancel_competition(competition_id=made.id, by=staff, now=now)
     assert move_of(cockpit(open_panel(staff), made)) == "It was cancelled. Nothing is left to do."
+
+
+def test_a_cancelled_one_waits_until_its_pool_is_given_back(
+    organiser: User, make_competition: MakeCompetition, staff: User, now: datetime
+) -> None:
+    made = make_competition(owner=organiser, prize_pool_minor=50_00)
+    actor = Actor(staff)
+    confirm_funding(competition_id=made.id, amount_minor=50_00, reference="50", actor=actor, reason="Here.", now=now)
+    assert "button primary" not in open_panel(organiser).get(path_of(made)).content.decode()  # it ends by itself
+    cancel_competition(competition_id=made.id, by=organiser, now=now)
+    assert "The pool still holds 50.00 USD; a treasurer gives that back." in move_of(
+        cockpit(open_panel(organiser), made)
+    )
+    refund_competition(competition_id=made.id, actor=actor, reason="Flooded.", now=now)
+    assert "No refund waits for anything." in move_of(cockpit(open_panel(organiser), made))

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from competitions.models import Competition
+from competitions.models import Competition, Participant
 from competitions.rules import DeviceKind
 from competitions.services.enrolment import enrol_people
 from config.core.ageing import Aged, Ageing
@@ -164,6 +164,20 @@ class TestWhat:
             assert all(len(values) == len(chart.labels) for values in chart.series.values())
             assert len(chart.labels) <= 120
             csv_rows(client, f"{page_of(competition)}{chart.key}.csv")
+
+    def test_one_person_alone_is_told_of_as_one(self, make_competition: Any, join: Any, person: User) -> None:
+        competition = make_competition(starts=-9, timezone="America/Santiago")  # three or four hours behind UTC
+        join(competition, person)
+        Participant.objects.update(joined_at=competition.start_at - HOUR)  # the day before there, the same in UTC
+        now = datetime.now(UTC)
+        watch, phone = SourceKey("a", "", DeviceKind.WATCH), SourceKey("b", "", DeviceKind.PHONE)
+        for source in (watch, watch, phone):
+            sync(person, measured(now - (2 if source is phone else 5) * HOUR, 100, source=source), now=now)
+        says = {chart.key: chart.says for chart in charts_of(scope_of(competition, now))}
+        assert says["participation"].startswith("1 person takes part. 1 person was active on ")
+        assert says["comings"] == "1 joined and 0 left on these days."
+        assert says["apps"] == "“a” comes first, with 1 person and 2 of 3 readings."
+        assert says["scores"].startswith("1 person is on the board: ")
 
     def test_nothing_breaks_in_an_empty_world(self, staff: User) -> None:
         assert "No competition ran in these days." in open_panel(staff).get(OVERALL).content.decode()

@@ -459,3 +459,11 @@ def test_nobody_makes_anything_under_the_id_of_somebody_elses(walk: Walk, make_s
 def test_an_address_that_leads_nowhere_is_no_error_of_the_server(walk: Walk, where: str) -> None:
     answer = walk.client.get(reverse("admin:new_competition") + where.format(id=walk.id))
     assert answer.status_code in (302, 404)
+
+
+def test_the_preview_calls_nothing_left_over_where_the_pool_is_too_small(walk: Walk) -> None:
+    money = {"places": "amount", "places[0].first": "1", "places[0].worth": "3000", "currency": "JPY"}
+    people = {"visibility": "open", "max_participants": "1"}
+    walk.answer_all(people=people, money=money | {"entry_fee": "500", "prize_pool": "1000", "fee_share_percent": "50"})
+    said = " ".join(re.sub("<[^>]*>", " ", walk.read("read-and-publish")).split())
+    assert "Prize pool 1,250 JPY Too little for the prizes by 1,750 JPY The organiser's part 250 JPY" in said

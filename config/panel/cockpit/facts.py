@@ -28,9 +28,10 @@ from fitness.queries.flags import DECIDE
 from leaderboards.models import FinalStandings
 from leaderboards.queries import BoardPage, board_page
 from leaderboards.words import UNITS, counted_in_words, dates_in_words
+from prizes import pots
 from prizes.models import AwardList, Transfer, TransferState
 from prizes.models.transfers import UNFINISHED
-from prizes.queries import fees_paid_minor, newest_award_list, plan_document
+from prizes.queries import balance_minor, fees_paid_minor, newest_award_list, plan_document
 from prizes.wording import prizes_in_words
 
 BEST = 20
@@ -170,6 +171,11 @@ class Cockpit:
     @property
     def missing_minor(self) -> int:
         return max(0, self.competition.prize_pool_minor - self.competition.funded_minor)
+
+    @cached_property
+    def held_minor(self) -> int:
+        """What the pool holds now."""
+        return balance_minor(pots.pool(self.competition.id, self.competition.currency))
 
     @cached_property
     def prizes_in_words(self) -> Sequence[str]:

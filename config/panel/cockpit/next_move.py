@@ -13,8 +13,11 @@ from prizes.api.permissions import TREASURER
 
 @dataclass(frozen=True)
 class Button:
+    """``is_move``: what is to be done next, and not only what could be."""
+
     label: str
     address: str
+    is_move: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ def _after_cancelling(cockpit: Cockpit) -> NextMove:
     under_way, failed = cockpit.transfers
     if failed:
         told = f"It was cancelled. {counted(failed, 'refund has', 'refunds have')} failed; a treasurer sees to that."
+    elif cockpit.sees_money and cockpit.held_minor:
+        held = cockpit.money(cockpit.held_minor)
+        told = f"It was cancelled. The pool still holds {held}; a treasurer gives that back."
     elif under_way:
         told = f"It was cancelled. {counted(under_way, 'refund is', 'refunds are')} on the way."
     else:
@@ -125,4 +131,4 @@ def _steps(cockpit: Cockpit, *names: str) -> list[Button]:
     if not cockpit.may_run:
         return []
     of = "admin:competitions_competition_step"
-    return [Button(_LABELS[name], reverse(of, args=[cockpit.competition.pk, name])) for name in names]
+    return [Button(_LABELS[name], reverse(of, args=[cockpit.competition.pk, name]), name != "cancel") for name in names]

@@ -85,7 +85,8 @@ def _examples_table(document: plans.Document, stake: Stake, places: int | None) 
     heads = ["", *(f"with {counted(example.people, 'person', 'people')}" for example in found)]
     rows = [["Prize pool", *(stake.text(example.pool_minor) for example in found)], *_place_rows(found, stake)]
     for title, minors in (
-        ("Left over", [example.kept_minor for example in found]),
+        ("Too little for the prizes by", [example.lacking_minor for example in found]),
+        ("Left over", [0 if example.lacking_minor else example.kept_minor for example in found]),
         ("The platform's part", [example.split.platform_minor for example in found]),
         ("The organiser's part", [example.split.organiser_minor for example in found]),
     ):
