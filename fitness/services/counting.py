@@ -167,13 +167,17 @@ def _write(rows: Sequence[Row], empty: Sequence[Cell]) -> None:
                 """,
                 columns(written, 7),
             )
-        if empty:
+        if empty:  # no index finds what IS NOT DISTINCT FROM asks for, so either kind is looked for by itself
             cursor.execute(
                 """
-                DELETE FROM fitness_countedday c
-                 USING unnest(%s::uuid[], %s::uuid[], %s::date[]) AS gone (competition_id, user_id, day)
-                 WHERE c.competition_id IS NOT DISTINCT FROM gone.competition_id
-                   AND c.user_id = gone.user_id AND c.day = gone.day
+                WITH gone AS (
+                     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::date[]) AS cell (competition_id, user_id, day))
+                DELETE FROM fitness_countedday
+                 WHERE id IN (
+                       SELECT id FROM gone JOIN fitness_countedday USING (competition_id, user_id, day)
+                        UNION ALL
+                       SELECT c.id FROM gone JOIN fitness_countedday c USING (user_id, day)
+                        WHERE gone.competition_id IS NULL AND c.competition_id IS NULL)
                 """,
                 columns(empty, 3),
             )

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.services import lock_people
@@ -89,3 +90,20 @@ def test_the_day_of_joining_does_not_hang_on_where_a_sample_was_measured(make_co
         now=datetime.now(UTC),
     )
     assert counted(board) == {-1: 40}
+
+
+def test_a_day_of_which_nothing_is_left_is_found_by_its_key(board: Competition, person: User) -> None:
+    """The competition's and the person's own: PostgreSQL is asked how it looks for them among millions."""
+    walked = walk("p", -10, 1, 500, "UTC", DeviceKind.PHONE)
+    sync_activities(samples=[SampleChanges(person.id, Channel.PUSH, [walked])], now=datetime.now(UTC))
+    assert CountedDay.objects.filter(user=person).count() == 2
+    with CaptureQueriesContext(connection) as asked:
+        sync_activities(samples=[SampleChanges(person.id, Channel.PUSH, deleted=["p"])], now=datetime.now(UTC))
+    assert not CountedDay.objects.filter(user=person).exists()
+    [taken_out] = [query["sql"] for query in asked.captured_queries if "DELETE FROM fitness_countedday" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + taken_out[taken_out.index("WITH gone") :])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Cond: ((competition_id = gone.competition_id) AND (user_id" in plan
+    assert "Index Cond: ((competition_id IS NULL) AND (user_id" in plan
