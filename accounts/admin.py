@@ -102,6 +102,14 @@ class UserAdmin(Page):
         address = reverse("admin:reset_codes", args=[user.pk])
         return format_html('set up; a superuser may <a href="{}">reset them</a>', address)
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Whoever may hand out power proves who they are before anything is changed."""
+        hands_out = request.method == "POST" and request.user.is_superuser
+        elsewhere = confirmation_first(request, timezone.now()) if hands_out else None
+        return elsewhere or super().change_view(request, object_id, form_url, extra_context)
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers hand out power: staff who may edit people could otherwise make themselves anything."""
         power = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")

@@ -17,7 +17,7 @@ from config.core.threads import in_thread
 
 CHUNK = 2_000
 _MARK = "\ufeff"  # by which spreadsheets know UTF-8
-_FORMULA = re.compile(r"\s*[=+\-@\t\r]")
+_FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")  # the wide ones of East Asian keyboards too
 
 
 class _Line:

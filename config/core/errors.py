@@ -12,6 +12,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -139,7 +140,7 @@ def as_refusal(exc: BaseException) -> Refusal | None:
             return Forbidden()
         case RequestDataTooBig():
             return TooLarge()
-        case SuspiciousOperation():
+        case SuspiciousOperation() | MultiPartParserError():
             return _with_status(400, "This request cannot be understood.")
         case DataError():
             return _with_status(400, "This request holds a value that cannot be stored or compared.")

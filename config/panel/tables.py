@@ -8,11 +8,13 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Case, Model, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils import timezone
 from procrastinate.contrib.django import admin as _procrastinate
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 from rest_framework_simplejwt.token_blacklist import admin as _token_blacklist
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from accounts.reauthentication import confirmation_first
 from config.core.admin import Page, ReadOnly, ReadOnlyInline
 from config.core.columns import Column, Number, State
 
@@ -41,6 +43,13 @@ class RoleAdmin(Page):
         """A permission is called after its table, which would otherwise be asked for one by one."""
         options["queryset"] = Permission.objects.select_related("content_type")
         return super().formfield_for_manytomany(db_field, request, **options)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Whoever changes what others may do proves who they are before."""
+        elsewhere = confirmation_first(request, timezone.now()) if request.method == "POST" else None
+        return elsewhere or super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="may")
     def may(self, role: Group) -> str:

@@ -86,7 +86,7 @@ class Flag(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.check_name} on {self.day}: {self.user_id} in {self.competition_id}"
+        return f"{self.get_check_name_display()} on {self.day}"
 
     @property
     def waits(self) -> bool:

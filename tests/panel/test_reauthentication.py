@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.admin import site
+from django.contrib.auth.models import Group
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Scope, ServiceKey, User
@@ -57,6 +58,16 @@ def test_a_service_key_takes_the_proof(staff: User) -> None:
     let_pass(inside, "code_at", minutes=-11)
     inside.post("/admin/accounts/servicekey/add/", form)
     assert ServiceKey.objects.get().name == "bank"
+
+
+def test_whoever_hands_out_power_proves_who_they_are(staff: User, other: User) -> None:
+    inside = open_panel(staff)
+    person, role = f"/admin/accounts/user/{other.pk}/change/", f"/admin/auth/group/{Group.objects.all()[0].pk}/change/"
+    let_pass(inside, "code_at", minutes=11)
+    for address in (person, role):
+        assert inside.get(address).status_code == 200
+        assert inside.post(address, {"is_superuser": "on", "name": "all"})["Location"].startswith(CONFIRM)
+    assert not User.objects.filter(pk=other.pk, is_superuser=True).exists()
 
 
 @pytest.mark.parametrize("older", ["password_at", "code_at"])

@@ -32,7 +32,8 @@ def next_move(cockpit: Cockpit) -> NextMove:
     competition = cockpit.competition
     match cockpit.status:
         case Status.DRAFT:
-            starts = f"starts on {day_and_time(competition.start_at)}" if _is_ahead(cockpit) else "starts at once"
+            begun = "starts at once" if competition.end_at > cockpit.now else "is over at once"
+            starts = f"starts on {day_and_time(competition.start_at)}" if _is_ahead(cockpit) else begun
             told = f"Publish it. Until then only its organiser and staff see it; once it is published it {starts}."
             return NextMove(told, _steps(cockpit, "publish"))
         case Status.UPCOMING:

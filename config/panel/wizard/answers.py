@@ -22,7 +22,7 @@ _NEEDED = ("name", "start_date")
 """Left empty they are sent empty, for the API to say so; everything else is left out."""
 
 _ABOUT_PRIZES = frozenset({"places", "target", "leftover", "platform_fee_percent", "fee_share_percent"})
-_PLACE = re.compile(r"places\[(\d+)\]\.(first|last|worth)")
+_PLACE = re.compile(r"places\[([0-9]{1,3})\]\.(first|last|worth)")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def complaints_in(error: Exception, answers: Answers, names: Collection[str]) ->
 
 def _question_of(path: str, answers: Answers, names: Collection[str]) -> str:
     """``places[0].percent`` of the body is the third written place's worth, say; ``weights`` is asked in parts."""
-    if match := re.fullmatch(r"places\[(\d+)\](?:\.(\w+))?", path):
+    if match := re.fullmatch(r"places\[([0-9]{1,3})\](?:\.(\w+))?", path):
         row, part = _rows(answers)[int(match[1])], match[2] or "worth"
         path = f"places[{row}].{'worth' if part in ('percent', 'amount') else part}"
     while path:
