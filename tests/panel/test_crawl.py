@@ -377,8 +377,9 @@ def unbounded(client: Client, pages: Sequence[Page]) -> dict[str, str]:
 
 
 def only_reads(statement: str) -> bool:
-    """Neither moves anything nor carries who moved it."""
-    return statement.lstrip().startswith(("SELECT", "WITH")) and "set_config(" not in statement
+    """Neither carries who moved something nor enqueues a job."""
+    begins = statement.lstrip().startswith(("SELECT", "WITH"))
+    return begins and not any(called in statement for called in ("set_config(", "procrastinate_defer"))
 
 
 def blocks_read(statement: str) -> int:
