@@ -198,7 +198,7 @@ class TestCharts:
     def test_without_redis_it_says_that_sockets_are_not_known(self, staff: User) -> None:
         text = open_panel(staff).get(HOME).content.decode()
         assert "Not known: Redis does not answer." in text
-        assert "people have joined" in text
+        assert "1 person has joined" in text
 
     def test_a_minute_long_they_are_not_counted_again(self, work: Competition, staff: User) -> None:
         client = open_panel(staff)
