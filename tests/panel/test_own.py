@@ -44,6 +44,15 @@ def organiser(make_staff: Callable[..., User]) -> User:
     i, whose one person is person i."""
     member = make_staff("organiser")
     fill(2, *tables())
+    Competition.objects.update(
+        timezone="UTC",
+        kind="custom",
+        metric="steps",
+        visibility="open",
+        currency="USD",
+        tie_rule="shared",
+        score_source="either",
+    )
     Competition.objects.filter(id=MINE).update(owner=member, name="Lake walk")
     Competition.objects.filter(id=THEIRS).update(name="Hidden hill", owner=THEIRS)
     User.objects.filter(id=MINE).update(name="Ada Near")
