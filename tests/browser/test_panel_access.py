@@ -81,7 +81,7 @@ def test_a_screen_reader_can_read_every_kind_of_page(desk: Desk, pages: list[str
         expect(page.locator("#main")).to_be_visible()
         report = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]})
         looked_at = {rule["id"]: len(rule["nodes"]) for rule in report.response["passes"]}
-        assert looked_at.get("color-contrast", 0) > 10, "nothing was visible"
+        assert looked_at.get("color-contrast", 0) > 3, "nothing was visible"
         for violation in report.response["violations"]:
             for node in violation["nodes"]:
                 found[f"{path} {violation['id']}"].append(node["html"][:160])
