@@ -167,17 +167,24 @@ def _write(rows: Sequence[Row], empty: Sequence[Cell]) -> None:
                 """,
                 columns(written, 7),
             )
-        if empty:  # no index finds what IS NOT DISTINCT FROM asks for, so either kind is looked for by itself
+        if empty:
+            # No index finds what IS NOT DISTINCT FROM asks for, so either kind is looked for by itself; and each by
+            # itself, as PostgreSQL would go through the whole table where its statistics lag behind a large import.
             cursor.execute(
                 """
-                WITH gone AS (
-                     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::date[]) AS cell (competition_id, user_id, day))
                 DELETE FROM fitness_countedday
                  WHERE id IN (
-                       SELECT id FROM gone JOIN fitness_countedday USING (competition_id, user_id, day)
-                        UNION ALL
-                       SELECT c.id FROM gone JOIN fitness_countedday c USING (user_id, day)
-                        WHERE gone.competition_id IS NULL AND c.competition_id IS NULL)
+                       SELECT c.id
+                         FROM unnest(%s::uuid[], %s::uuid[], %s::date[]) AS gone (competition_id, user_id, day)
+                        CROSS JOIN LATERAL (
+                             (SELECT id FROM fitness_countedday
+                               WHERE competition_id = gone.competition_id AND user_id = gone.user_id AND day = gone.day
+                               LIMIT 1)
+                              UNION ALL
+                             (SELECT id FROM fitness_countedday
+                               WHERE gone.competition_id IS NULL AND competition_id IS NULL
+                                 AND user_id = gone.user_id AND day = gone.day
+                               LIMIT 1)) c)
                 """,
                 columns(empty, 3),
             )

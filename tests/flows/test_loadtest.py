@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,22 @@ QUICK = ["--ramp-up", "1", "--duration", "3"]
 
 
 def started(address: str, *options: str) -> subprocess.Popen[str]:
-    """In a process group of its own, as a shell starts it."""
+    """In a process group of its own, and listening to Ctrl-C, as a shell starts it; these tests may themselves run in
+    the background, where nobody listens to it."""
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "REDIS_URL": "redis://127.0.0.1:1/0"}
     command = [sys.executable, "manage.py", "loadtest", address, *QUICK, *options]
     environ = {**os.environ, **nowhere, "COLUMNS": "100"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environ,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
