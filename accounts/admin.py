@@ -13,7 +13,8 @@ from accounts.api.serializers import ProfileChanges
 from accounts.codes import authenticator_of
 from accounts.models import Scope, ServiceKey, User
 from accounts.reauthentication import confirmation_first
-from accounts.services import change_profile, create_service_key, revoke_service_keys
+from accounts.services.keys import create_service_key, revoke_service_keys
+from accounts.services.people import change_profile
 from config.core.admin import Page
 from config.core.columns import Column, YesNo
 

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from accounts.models import ServiceKey, User
 from accounts.queries import active_service_key
-from accounts.services import admit_person
+from accounts.services.people import admit_person
 from accounts.tokens import Claims, InvalidToken, verify_token
 from config.core.audit import note, note_person
 from config.core.request import address_of, note_caller

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from accounts.models import User
 from accounts.queries import active_service_key
-from accounts.services import admit_people
+from accounts.services.people import admit_people
 from accounts.tokens import Claims, InvalidToken, signing_keys_version, verify_token
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread

@@ -10,7 +10,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import OuterRef, Subquery
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.queries import held, participants_among
 from competitions.rules import ScoreSource, Status

@@ -23,7 +23,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Scope, User
 from accounts.reauthentication import note_code, note_password
-from accounts.services import create_service_key
+from accounts.services.keys import create_service_key
 from competitions.models import Competition
 from competitions.rules import Kind, span_of
 from competitions.services.enrolment import join_competition

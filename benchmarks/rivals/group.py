@@ -17,7 +17,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from accounts.services import admit_person  # noqa: E402
+from accounts.services.people import admit_person  # noqa: E402
 from accounts.tokens import InvalidToken, verify_token  # noqa: E402
 
 

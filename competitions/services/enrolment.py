@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition, Participant, Seat
 from competitions.queries import fee_due
 from competitions.rules import SeatState, Status, Visibility

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition, Participant, Seat
 from competitions.queries import fee_due, participation, seat
 from competitions.rules import SeatState, Status

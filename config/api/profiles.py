@@ -17,7 +17,7 @@ from accounts.models import User
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, caller
 from accounts.queries import access_person_to_change, person
-from accounts.services import change_profile, register_person
+from accounts.services.people import change_profile, register_person
 from config.core.api import APIView, body_of, success
 from config.core.cache import ForgettableCached
 from config.core.limits import RegisterThrottle

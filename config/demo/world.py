@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.models import Scope, User
-from accounts.services import create_service_key, lock_people
+from accounts.services.keys import create_service_key
+from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.queries import lock_rules, participants_of
 from competitions.services.lifecycle import cancel_competition, create_competition, move_status

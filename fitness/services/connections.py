@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from config.core.errors import Conflict, Invalid, NotFound, Unavailable
 from fitness.clouds import KNOWN, access_provider, provider
 from fitness.clouds.base import (

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.rules import Status
 from competitions.services.lifecycle import move_status

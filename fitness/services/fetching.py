@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from config.core.metrics import CLOUD_FETCHES
 from fitness.clouds import KNOWN, provider
 from fitness.clouds.base import (

@@ -23,7 +23,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Conflict, Invalid, NotFound, TooLarge
 from fitness.importers.formats import FORMATS, format_of

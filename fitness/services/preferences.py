@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.policy import MergeRule
 from competitions.queries import held_for
 from competitions.rules import DeviceKind, ScoreSource

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition, Participant
 from competitions.queries import held_for
 from competitions.rules import ScoreSource

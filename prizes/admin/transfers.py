@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from config.core.admin import ReadOnlyInline
 from config.core.columns import Column, Money, State
 from config.core.money import money_text

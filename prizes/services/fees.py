@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.checkout import CheckoutPage
 from competitions.models import Seat
 from competitions.queries import expired_seats

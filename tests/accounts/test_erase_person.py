@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from accounts.queries import person_called
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from config.core.errors import NotFound
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, ServiceKey, User
-from accounts.services import create_service_key, revoke_service_keys
+from accounts.services.keys import create_service_key, revoke_service_keys
 
 SYNC = "/api/v1/fitness/sync"
 pytestmark = pytest.mark.django_db

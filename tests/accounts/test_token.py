@@ -7,7 +7,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import IdentityProvider, User
-from accounts.services import register_person
+from accounts.services.people import register_person
 from config.core.environment import Rate
 from tests.config.test_requests import PLAIN_STATIC
 

@@ -24,7 +24,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from accounts import tokens
 from accounts.models import IdentityProvider, User
-from accounts.services import register_person
+from accounts.services.people import register_person
 from config.core.environment import DEVELOPMENT_SECRET
 from tests.accounts.conftest import EC_KEY, RSA_KEY, SHARED_SECRET, Project, listed
 

@@ -8,7 +8,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, ServiceKey, User
-from accounts.services import create_service_key
+from accounts.services.keys import create_service_key
 from config.core.environment import Rate
 from tests.conftest import open_panel
 

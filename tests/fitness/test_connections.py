@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from fitness.clouds.vault import seal
 from fitness.models import Connection, PendingAuthorisation, Sample
 from fitness.services.connections import forget_stale_authorisations

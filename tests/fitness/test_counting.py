@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.policy import DayBoundary, Policy, policy_to_store
 from competitions.rules import DeviceKind

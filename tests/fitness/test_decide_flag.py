@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import User
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from competitions.models import Competition
 from competitions.services.enrolment import join_competition, leave_competition
 from competitions.services.lifecycle import move_statuses

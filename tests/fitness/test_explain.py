@@ -13,7 +13,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition, Participant
 from competitions.policy import DayBoundary, MergeRule, Policy, policy_to_store
 from competitions.rules import DeviceKind

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Scope, User
-from accounts.services import create_service_key, revoke_service_keys
+from accounts.services.keys import create_service_key, revoke_service_keys
 from config import asgi
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.threads import in_thread as off_loop

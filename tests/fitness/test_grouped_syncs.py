@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.rules import DeviceKind
 from competitions.services.enrolment import join_competition

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from config.core.body_limit import BodyLimit, Uploads
 from fitness import tasks
 from fitness.importers import sorting

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from competitions.models import Competition
 from competitions.services.lifecycle import cancel_competition, change_competition
 from config.core.errors import NotFound

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from accounts.services import lock_people
+from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.policy import DayBoundary, MergeRule, Policy, policy_to_store
 from competitions.rules import DeviceKind

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from competitions.models import Competition
 from competitions.policy import Policy, policy_to_store
 from competitions.queries import rules_versions

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from accounts.models import Scope, User
-from accounts.services import create_service_key
+from accounts.services.keys import create_service_key
 from competitions.models import Competition
 from config import asgi
 from config.core import front as fronts

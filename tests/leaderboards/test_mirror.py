@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from accounts.services import change_profile
+from accounts.services.people import change_profile
 from competitions.models import Competition
 from competitions.services.enrolment import AlreadyJoined, NotParticipating, join_competition, leave_competition
 from config.core.redis import redis_client

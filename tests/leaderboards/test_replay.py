@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from accounts.models import User
-from accounts.services import change_profile, erase_person
+from accounts.services.people import change_profile, erase_person
 from competitions.models import Competition
 from competitions.rules import Kind, Metric, TieRule, span_of
 from competitions.services.enrolment import AlreadyJoined, join_competition, leave_competition

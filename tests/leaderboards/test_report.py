@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
-from accounts.services import create_service_key
+from accounts.services.keys import create_service_key
 from config.core.errors import Forbidden, NotFound
 from leaderboards.api.reports import read_report
 from leaderboards.services import Report

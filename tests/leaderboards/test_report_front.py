@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import Scope, User
-from accounts.services import create_service_key, revoke_service_keys
+from accounts.services.keys import create_service_key, revoke_service_keys
 from competitions.models import Competition
 from config import asgi
 from leaderboards.models import Standing

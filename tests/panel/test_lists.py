@@ -15,7 +15,7 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Scope, User
-from accounts.services import create_service_key
+from accounts.services.keys import create_service_key
 from config.core import admin as core_admin
 from config.core import search
 from config.core.admin import Page

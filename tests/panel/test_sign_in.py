@@ -9,7 +9,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
-from accounts.services import erase_person
+from accounts.services.people import erase_person
 from config.core.audit import acting
 from config.panel.policy import CONTENT_SECURITY_POLICY
 from tests.conftest import open_panel

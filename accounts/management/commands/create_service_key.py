@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError, transaction
 
 from accounts.models import Scope
-from accounts.services import create_service_key
+from accounts.services.keys import create_service_key
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import make_placeholder_people
+from accounts.services.people import make_placeholder_people
 from competitions.models import Competition
 from competitions.services.enrolment import enrol_people
 from config.core.clock import EARLIEST_ZONE, day_in

@@ -1,9 +1,7 @@
-"""Everything that changes people and keys."""
+"""Everything that changes people."""
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID, uuid5
 
 from django.contrib.auth.hashers import make_password
@@ -13,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.codes import forget_codes
 from accounts.lockout import forget_log_ins
-from accounts.models import IdentityProvider, Scope, ServiceKey, User
+from accounts.models import IdentityProvider, User
 from accounts.signals import person_erased, profile_changed
 from accounts.tokens import Claims
 from config.core.errors import Conflict, Invalid, NotFound
@@ -113,19 +111,6 @@ def erase_person(*, user_id: UUID, now: datetime) -> User:
         person_erased.send(User, user_id=person.id, erased_at=now)
         profile_changed.send(User, user=person)
     return person
-
-
-def create_service_key(*, name: str, scopes: Iterable[Scope]) -> tuple[ServiceKey, str]:
-    """The key's record, and the key itself, which is shown this once and stored nowhere."""
-    secret = f"psk_{secrets.token_urlsafe(32)}"
-    key = ServiceKey.objects.create(
-        name=name, prefix=secret[:10], digest=sha256(secret.encode()).hexdigest(), scopes=list(scopes)
-    )
-    return key, secret
-
-
-def revoke_service_keys(*, key_ids: Iterable[UUID], now: datetime) -> int:
-    return ServiceKey.objects.filter(id__in=list(key_ids), revoked_at=None).update(revoked_at=now)
 
 
 def lock_people(user_ids: Iterable[UUID]) -> set[UUID]:
