@@ -1,5 +1,9 @@
+from datetime import UTC, datetime
+
 from django.core.management import call_command
 from procrastinate.contrib.django import app
+
+from accounts.services.delivering import deliver_due
 
 
 @app.periodic(cron="17 3 * * *")
@@ -10,3 +14,15 @@ def forget_expired_logins(timestamp: int) -> None:
     call_command("flushexpiredtokens")
     call_command("clearsessions")
     call_command("axes_reset_logs", age=365)
+
+
+@app.task(queueing_lock="deliver_waiting")
+def deliver_waiting() -> None:
+    deliver_due(clock=lambda: datetime.now(UTC))
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(queueing_lock="deliver_due", pass_context=False)
+def deliver_what_is_due(timestamp: int) -> None:
+    """Every ten seconds: what waited for its hour, and what a worker that died has left behind."""
+    deliver_due(clock=lambda: datetime.now(UTC))

@@ -43,6 +43,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     avatar = models.CharField(max_length=500, blank=True, help_text="URL of the picture.")
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
     timezone = models.CharField(max_length=64, blank=True, help_text="IANA name; empty: not said.")
+    language = models.CharField(max_length=16, blank=True, help_text="BCP 47; empty: the site's own.")
+    email_verified_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the person showed that mail to it reaches them."
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May open the admin site.")
     joined_at = models.DateTimeField(auto_now_add=True)
@@ -76,3 +80,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_verified_email(self) -> bool:
+        """Whether its mail reaches them: Supabase has made sure of that for its own people."""
+        return bool(self.email) and (
+            self.email_verified_at is not None or self.identity_provider != IdentityProvider.LOCAL
+        )

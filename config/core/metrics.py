@@ -21,3 +21,4 @@ CIRCUIT_OPEN = Gauge(
 CIRCUIT_CHANGES = Counter("pacesetter_circuit_changes_total", "States that circuits came into", ["circuit", "state"])
 CLOUD_REQUESTS = Counter("pacesetter_cloud_requests_total", "Requests to clouds by outcome", ["provider", "outcome"])
 CLOUD_FETCHES = Counter("pacesetter_cloud_fetches_total", "Fetches of connections by outcome", ["provider", "outcome"])
+DELIVERIES = Counter("pacesetter_deliveries_total", "Messages to people by outcome", ["channel", "outcome"])

@@ -1,0 +1,241 @@
+"""Emptying the outbox: what is due is claimed, sent, and marked as the channel's verdict says.
+
+Nothing is sent inside a transaction. A claim is a lease: what was “being sent” when a process died, and what a provider
+gave no answer about, may have been sent, and is looked into when the lease is over, before it is sent again.
+
+* A text message is looked for at the provider.
+* A letter waits for the provider's word about it (`outcomes.record_events`); repeated, it carries the same Message-ID.
+* A push message is repeated: under the same key it takes the place of the first on the device.
+"""
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+
+from accounts.channels.base import (
+    AddressDead,
+    ChannelError,
+    Letter,
+    MessageRefused,
+    OutcomeUnknown,
+    ProviderBusy,
+    Push,
+    Text,
+)
+from accounts.channels.sending import send, sent_already
+from accounts.messages import digest_of, letter_of, push_of, text_of
+from accounts.models import Delivery, DeliveryState, Device, User
+from accounts.notices import NOTICES, Channel, Event
+from accounts.services.suppressing import is_suppressed, suppress_address
+from config.core.metrics import DELIVERIES
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+AT_ONCE = 8
+LEASE = timedelta(minutes=5)
+WORD_COMES_WITHIN = timedelta(minutes=15)
+"""A provider that took a letter says so by webhook, usually within seconds."""
+GIVE_UP_AFTER = timedelta(days=3)
+_FIRST_WAIT_SECONDS = 15.0
+_LONGEST_WAIT_SECONDS = 3600.0
+
+_PUT_INTO_LETTERS = """
+    UPDATE accounts_delivery d SET letter_id = together.head
+      FROM (SELECT w.id, first_value(w.id) OVER (PARTITION BY n.user_id ORDER BY n.created_at, w.id) AS head
+              FROM accounts_delivery w JOIN accounts_notification n ON n.id = w.notification_id
+             WHERE w.state = 'waiting' AND w.digest AND w.letter_id IS NULL AND w.due_at <= %(now)s) together
+     WHERE d.id = together.id
+"""
+_CLAIM = """
+    WITH due AS (
+         SELECT id FROM accounts_delivery
+          WHERE state IN ('waiting', 'sending', 'unknown') AND due_at <= %(now)s AND (NOT digest OR letter_id = id)
+          ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+    UPDATE accounts_delivery d
+       SET state = CASE WHEN d.state = 'waiting' THEN 'sending' ELSE 'unknown' END,
+           attempts = d.attempts + (d.state = 'waiting')::int, due_at = %(now)s + %(lease)s
+     WHERE d.id IN (SELECT id FROM due) OR d.letter_id IN (SELECT id FROM due)
+    RETURNING d.id
+"""
+"""A digest is claimed by the first of its deliveries, and the others with it."""
+
+
+def deliver_due(*, clock: Callable[[], datetime]) -> int:
+    """Sends whatever is due, and says how much that was. Safe to run at any time, from several processes at once."""
+    done = 0
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="deliver") as threads:
+        while claimed := _claimed(clock()):
+            list(threads.map(lambda bundle: _deliver_alone(bundle, clock), claimed))
+            done += len(claimed)
+    return done
+
+
+def _claimed(now: datetime) -> list[list[Delivery]]:
+    """Each alone, but for those of a digest, which go together, the oldest first."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('digests', 0))"
+        )  # no letter is put together twice
+        cursor.execute(_PUT_INTO_LETTERS, {"now": now})
+        cursor.execute(_CLAIM, {"now": now, "lease": LEASE, "batch": BATCH})
+        ids = [delivery_id for (delivery_id,) in cursor.fetchall()]
+    bundles: dict[UUID, list[Delivery]] = {}
+    found = Delivery.objects.filter(id__in=ids).select_related("notification__user__phone", "device")
+    for delivery in found.order_by("notification__created_at", "id"):
+        bundles.setdefault(delivery.letter_id or delivery.id, []).append(delivery)
+    return list(bundles.values())
+
+
+def _deliver_alone(bundle: Sequence[Delivery], clock: Callable[[], datetime]) -> None:
+    """In a thread of its own, with a connection of its own."""
+    try:
+        _deliver(bundle, clock)
+    except Exception as error:  # of our own making: it must not keep the others
+        log.exception("delivery_went_wrong", deliveries=[str(delivery.id) for delivery in bundle])
+        _wait_or_give_up(bundle, f"{type(error).__name__} while it was made.", clock(), after=None)
+    finally:
+        connection.close()
+
+
+def _deliver(bundle: Sequence[Delivery], clock: Callable[[], datetime]) -> None:
+    now = clock()
+    useful = [delivery for delivery in bundle if _is_of_use(delivery, now)]
+    if not useful:
+        _finish(bundle, DeliveryState.DROPPED, now, reason="It came too late to be of use.")
+        return
+    message = _message_of(useful)
+    channel = Channel(bundle[0].channel)
+    if message is None:
+        _finish(bundle, DeliveryState.DROPPED, now, reason="There is no address for it any more.")
+    elif bundle[0].state == DeliveryState.UNKNOWN and not _certainly_unsent(bundle, message, now):
+        pass  # it has been sent, or nobody can say yet
+    elif is_suppressed(channel, _address_of(message)):
+        _finish(bundle, DeliveryState.DROPPED, now, reason="The address is not written to any more.")
+    else:
+        _send(bundle, message, clock)
+
+
+def _send(bundle: Sequence[Delivery], message: Letter | Push | Text, clock: Callable[[], datetime]) -> None:
+    try:
+        provider_id = send(message)
+    except ChannelError as error:
+        _judge(bundle, error, _address_of(message), clock())
+    else:
+        _finish(bundle, DeliveryState.SENT, clock(), provider_id=provider_id)
+
+
+def _is_of_use(delivery: Delivery, now: datetime) -> bool:
+    expires_at = delivery.notification.expires_at
+    return expires_at is None or now < expires_at
+
+
+def _certainly_unsent(bundle: Sequence[Delivery], message: Letter | Push | Text, now: datetime) -> bool:
+    """Of one whose outcome is unknown: whether it may be sent again. If the provider has it, it is done."""
+    if not isinstance(message, Text):
+        return True  # a letter was waited for, a push message repeats itself harmlessly
+    try:
+        provider_id = sent_already(message)
+    except ChannelError as error:
+        _wait_or_give_up(bundle, str(error), now, after=None, state=DeliveryState.UNKNOWN)
+        return False
+    if provider_id:
+        _finish(bundle, DeliveryState.SENT, now, provider_id=provider_id)
+    return not provider_id
+
+
+def _message_of(bundle: Sequence[Delivery]) -> Letter | Push | Text | None:
+    """None where the address, or its owner, has gone since."""
+    first, notifications = bundle[0], [delivery.notification for delivery in bundle]
+    person, reference = first.notification.user, str(first.letter_id or first.id)
+    if not person.is_active:
+        return None
+    match Channel(first.channel):
+        case Channel.EMAIL if person.email and _may_be_written_to(person, Event(first.notification.event)):
+            if first.digest:
+                return digest_of(notifications, person, reference=reference)
+            return letter_of(first.notification, person, reference=reference)
+        case Channel.PUSH if first.device is not None:
+            return push_of(first.notification, person, token=first.device.token, reference=reference)
+        case Channel.SMS if (phone := getattr(person, "phone", None)) is not None and phone.verified_at:
+            return text_of(first.notification, person, number=phone.number, reference=reference)
+    return None
+
+
+def _may_be_written_to(person: User, event: Event) -> bool:
+    return NOTICES[event].account or person.has_verified_email
+
+
+def _address_of(message: Letter | Push | Text) -> str:
+    return message.token if isinstance(message, Push) else message.to
+
+
+def _judge(bundle: Sequence[Delivery], error: ChannelError, address: str, now: datetime) -> None:
+    """As the channel says: over for good, perhaps sent, or later."""
+    channel = Channel(bundle[0].channel)
+    match error:
+        case AddressDead():
+            with transaction.atomic():
+                if channel == Channel.PUSH:
+                    Device.objects.filter(id=bundle[0].device_id).delete()
+                else:
+                    suppress_address(channel=channel, address=address, reason=str(error), now=now)
+                _finish(bundle, DeliveryState.FAILED, now, reason=str(error))
+        case MessageRefused():
+            log.error("message_refused", channel=channel.value, reason=str(error))
+            _finish(bundle, DeliveryState.FAILED, now, reason=str(error))
+        case OutcomeUnknown():
+            wait = WORD_COMES_WITHIN if channel == Channel.EMAIL else timedelta(seconds=_FIRST_WAIT_SECONDS)
+            _wait_or_give_up(bundle, str(error), now, after=wait, state=DeliveryState.UNKNOWN)
+        case ProviderBusy():
+            _wait_or_give_up(bundle, str(error), now, after=timedelta(seconds=error.retry_after))
+        case _:
+            _wait_or_give_up(bundle, str(error), now, after=None)
+
+
+def _wait_or_give_up(
+    bundle: Sequence[Delivery],
+    reason: str,
+    now: datetime,
+    *,
+    after: timedelta | None,
+    state: DeliveryState = DeliveryState.WAITING,
+) -> None:
+    """``after``: when to go on; None: a little later each time."""
+    for delivery in bundle:
+        wait = after or _back_off(delivery.attempts)
+        if now + wait > delivery.notification.created_at + GIVE_UP_AFTER:
+            _finish([delivery], DeliveryState.FAILED, now, reason=f"Given up: {reason}")
+        else:
+            _mark([delivery.id], state=state, due_at=now + wait, reason=reason[:300])
+            DELIVERIES.labels(channel=delivery.channel, outcome="later").inc()
+
+
+def _back_off(attempts: int) -> timedelta:
+    """Twice as long each time, give or take a fifth, so that many that failed together do not come back together."""
+    seconds = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2 ** max(0, attempts - 1))
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - nothing secret
+
+
+def _finish(
+    bundle: Sequence[Delivery], state: DeliveryState, now: datetime, *, reason: str = "", provider_id: str = ""
+) -> None:
+    _mark(
+        [delivery.id for delivery in bundle],
+        state=state,
+        done_at=now,
+        reason=reason[:300],
+        provider_id=provider_id,
+    )
+    DELIVERIES.labels(channel=bundle[0].channel, outcome=state.value).inc(len(bundle))
+
+
+def _mark(delivery_ids: Collection[UUID], **changes: object) -> None:
+    """Unless somebody has decided meanwhile: a provider's word about it may be faster than its answer."""
+    in_flight = [DeliveryState.SENDING, DeliveryState.UNKNOWN]
+    Delivery.objects.filter(id__in=list(delivery_ids), state__in=in_flight).update(**changes)
