@@ -1,9 +1,23 @@
 """Notifications as people read them, in their own language."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from accounts.channels.base import Letter, Push, Text
 from accounts.models import Notification, User
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A notification as the app lists it."""
+
+    title: str
+    body: str
+    url: str
+
+
+def shown(notifications: Sequence[Notification], person: User) -> list[Shown]:
+    return [Shown(notification.event, "", "") for notification in notifications]
 
 
 def letter_of(notification: Notification, person: User, *, reference: str) -> Letter:

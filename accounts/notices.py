@@ -29,6 +29,7 @@ class Event(StrEnum):
     VERIFY_EMAIL = "verify_email"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a name
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PHONE_CODE = "phone_code"
 
 
 class Channel(StrEnum):
@@ -41,16 +42,15 @@ class Channel(StrEnum):
 @dataclass(frozen=True)
 class Notice:
     """How an event is told. ``by_default``: the channels of somebody who has not chosen. ``account``: it is about the
-    account itself, so it goes by e-mail whatever was chosen, at once, and also to an address that is not verified.
-    ``at_any_hour``: it does not wait for the end of quiet hours, because it would be of no use then."""
+    account itself, and its person has just asked for it, so it goes by these channels whatever was chosen, at any hour,
+    and also to an address that is not verified."""
 
     by_default: frozenset[Channel] = frozenset({Channel.IN_APP, Channel.EMAIL, Channel.PUSH})
     account: bool = False
-    at_any_hour: bool = False
 
 
 _GENTLY = Notice(frozenset({Channel.IN_APP, Channel.PUSH}))
-_ACCOUNT = Notice(frozenset({Channel.EMAIL}), account=True, at_any_hour=True)
+_ACCOUNT = Notice(frozenset({Channel.EMAIL}), account=True)
 
 NOTICES: Mapping[Event, Notice] = {
     Event.JOINED: Notice(frozenset({Channel.IN_APP, Channel.EMAIL})),
@@ -72,6 +72,7 @@ NOTICES: Mapping[Event, Notice] = {
     Event.VERIFY_EMAIL: _ACCOUNT,
     Event.PASSWORD_RESET: _ACCOUNT,
     Event.PASSWORD_CHANGED: _ACCOUNT,
+    Event.PHONE_CODE: Notice(frozenset({Channel.SMS}), account=True),
 }
 
 CHOOSABLE = tuple(event for event, notice in NOTICES.items() if not notice.account)
@@ -101,7 +102,7 @@ def is_quiet(at: datetime, hours: Hours) -> bool:
 
 def due_at(channel: Channel, notice: Notice, hours: Hours, now: datetime) -> datetime:
     """When to send it: mail with the next digest where there is one, and nothing in quiet hours."""
-    if notice.account or notice.at_any_hour:
+    if notice.account:
         return now
     at = _next(hours.digest_at, hours.zone, now) if channel == Channel.EMAIL and hours.digest_at is not None else now
     return _next(hours.quiet_until, hours.zone, at) if hours.quiet_until is not None and is_quiet(at, hours) else at

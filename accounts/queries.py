@@ -2,7 +2,9 @@ from collections.abc import Collection, Iterable
 from hashlib import sha256
 from uuid import UUID
 
-from accounts.models import ServiceKey, User
+from django.db.models import QuerySet
+
+from accounts.models import Notification, ServiceKey, User
 from config.core.errors import Forbidden, NotFound
 
 
@@ -60,3 +62,13 @@ def callers_by_id(ids: Collection[UUID]) -> dict[UUID, User | ServiceKey]:
     """Those of these people who are active, and those of these keys that still hold."""
     people: dict[UUID, User | ServiceKey] = {**User.objects.filter(is_active=True).in_bulk(ids)}
     return people | ServiceKey.objects.filter(revoked_at=None).in_bulk([id_ for id_ in ids if id_ not in people])
+
+
+def notifications_of(user_id: UUID, *, unread_only: bool = False) -> QuerySet[Notification]:
+    """What the app shows this person, the newest first."""
+    listed = Notification.objects.filter(user_id=user_id, listed=True)
+    return listed.filter(read_at=None) if unread_only else listed
+
+
+def unread_count(user_id: UUID) -> int:
+    return notifications_of(user_id, unread_only=True).count()

@@ -18,6 +18,10 @@ participant_left = Signal()
 rules_changed = Signal()
 """``competition: Competition, changed_at: datetime``: it counts other days or scores differently. It is locked."""
 
+status_moved = Signal()
+"""``competition: Competition, from_status: str, moved_at: datetime``: it has another status than it had; from none when
+it was made. It is locked."""
+
 competition_completed = Signal()
 """``competition: Competition, completed_at: datetime``: its grace is over, nothing counts in it any more. It is locked;
 sent once."""

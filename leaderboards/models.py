@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
 
+from accounts.notices import Event
 from competitions.models import Competition
 from config.core.audit import audited
 from leaderboards.documents import FinalRow, disqualified_in, rows_in
@@ -203,3 +204,34 @@ class SpentTicket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest[:8]}…"
+
+
+class Announcement(models.Model):
+    """What everybody in a competition is to be told: written in the transaction that causes it, and told person by
+    person afterwards, in the order of their ids, as far as ``told_up_to``."""
+
+    competition = models.ForeignKey(Competition, models.CASCADE, related_name="announcements", db_index=False)
+    event = models.CharField(max_length=32, choices=[(event.value, event.value.replace("_", " ")) for event in Event])
+    number = models.PositiveIntegerField(default=1, help_text="Of the final standings; 1 for what happens once.")
+    made_at = models.DateTimeField()
+    told_up_to = models.UUIDField(null=True, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["competition", "event", "number"], name="announced_once")]
+        indexes = [models.Index(fields=["made_at"], condition=Q(done_at=None), name="announcements_under_way")]
+
+    def __str__(self) -> str:
+        return f"{self.event} of {self.competition_id}"
+
+
+class Climb(models.Model):
+    """Somebody's score has grown: written with the score, and gone as soon as those whom they overtook are told. It
+    has no key and no index but its own, as every sync that moves a standing writes one."""
+
+    competition_id = models.UUIDField()
+    user_id = models.UUIDField()
+    from_score = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} from {self.from_score}"

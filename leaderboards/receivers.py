@@ -18,8 +18,9 @@ from competitions.signals import (
     participant_left,
     participants_joined,
     rules_changed,
+    status_moved,
 )
-from leaderboards import services, settling
+from leaderboards import services, settling, telling
 from leaderboards.models import Board
 
 
@@ -46,6 +47,11 @@ def take_off_board(competition: Competition, user_id: UUID, left_at: datetime, *
 @receiver(rules_changed)
 def score_anew(competition: Competition, changed_at: datetime, **_: Any) -> None:
     services.rescore_competition(competition=competition, now=changed_at)
+
+
+@receiver(status_moved)
+def announce_move(competition: Competition, moved_at: datetime, **_: Any) -> None:
+    telling.announce_move(competition=competition, now=moved_at)
 
 
 @receiver(competition_completed)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -60,7 +60,7 @@ class Report:
 @dataclass(slots=True)
 class _Row:
     """What of a standing makes its score. ``counted`` and ``moved_at`` are None until something changes, ``reached_at``
-    until the score does."""
+    until the score does; ``score_before``: as it was read."""
 
     id: int
     competition_id: UUID
@@ -71,6 +71,10 @@ class _Row:
     counted: Totals | None = None
     moved_at: datetime | None = None
     reached_at: datetime | None = None
+    score_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.score_before = self.score
 
 
 def record_synced_totals(
@@ -260,7 +264,8 @@ def _count_anew(row: _Row, competition: Competition, now: datetime) -> None:
 
 
 def _write(rows: Iterable[_Row | None], now: datetime) -> None:
-    """Those of them that moved, under their boards' next versions; has it shown once it is committed."""
+    """Those of them that moved, under their boards' next versions; has it shown once it is committed, and those told
+    who are overtaken by it."""
     moved = [row for row in rows if row is not None and row.moved_at is not None]
     if not moved:
         return
@@ -268,6 +273,7 @@ def _write(rows: Iterable[_Row | None], now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
+            WITH moved AS (
             UPDATE leaderboards_standing s
                SET synced_steps = m.synced_steps, synced_distance_mm = m.synced_distance_mm,
                    synced_energy_cal = m.synced_energy_cal, synced_active_seconds = m.synced_active_seconds,
@@ -277,17 +283,20 @@ def _write(rows: Iterable[_Row | None], now: datetime) -> None:
                    active_seconds = m.active_seconds, score = m.score,
                    reached_at = coalesce(m.reached_at, s.reached_at), last_synced_at = m.at, updated_at = m.at,
                    version = m.version
-              FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[],
+              FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[],
                           %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                           %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                           %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-                   AS m (id, version, at, reached_at, score,
+                   AS m (id, version, at, reached_at, score_before, score,
                          synced_steps, synced_distance_mm, synced_energy_cal, synced_active_seconds,
                          reported_steps, reported_distance_mm, reported_energy_cal, reported_active_seconds,
                          steps, distance_mm, energy_cal, active_seconds)
              WHERE s.id = m.id
+            RETURNING s.competition_id, s.user_id, m.score_before, m.score)
+            INSERT INTO leaderboards_climb (competition_id, user_id, from_score)
+            SELECT competition_id, user_id, score_before FROM moved WHERE score > score_before
             """,
-            columns([_written(row, versions[row.competition_id]) for row in moved], 17),
+            columns([_written(row, versions[row.competition_id]) for row in moved], 18),
         )
     _show_on_commit(versions)
 
@@ -295,7 +304,7 @@ def _write(rows: Iterable[_Row | None], now: datetime) -> None:
 def _written(row: _Row, version: int) -> tuple[Value, ...]:
     synced, reported, counted = row.synced, row.reported, row.counted or Totals()
     return (
-        *(row.id, version, row.moved_at, row.reached_at, row.score),
+        *(row.id, version, row.moved_at, row.reached_at, row.score_before, row.score),
         *(synced.steps, synced.distance_mm, synced.energy_cal, synced.active_seconds),
         *(reported.steps, reported.distance_mm, reported.energy_cal, reported.active_seconds),
         *(counted.steps, counted.distance_mm, counted.energy_cal, counted.active_seconds),

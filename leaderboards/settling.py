@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from accounts.notices import Event
 from competitions.documents import fixed_rules
 from competitions.models import Competition
 from competitions.queries import participants_among, participants_of, rules_versions
@@ -30,6 +31,7 @@ from leaderboards.ranking import ranks_of
 from leaderboards.rows import wire_time
 from leaderboards.scoring import MAX_SCORE, SCORING_VERSION
 from leaderboards.services import NotStarted, correct_rows, disqualify_participant, reinstate_participant
+from leaderboards.telling import announce, tell_corrected
 
 
 class StandingsNotFinal(Conflict):
@@ -90,7 +92,7 @@ def correct_standings(
     standings = {standing.user_id: standing for standing in found}
     _refuse_strangers(standings, disqualify, reinstate, adjustments)
     adjusted = {standings[user_id]: points for user_id, points in adjustments.items()}
-    Correction.objects.bulk_create(_differences(adjusted, by, reason.strip(), now))
+    corrections = Correction.objects.bulk_create(_differences(adjusted, by, reason.strip(), now))
     for user_id, standing in standings.items():
         if user_id in disqualify:
             standing.disqualified_reason = reason.strip()
@@ -98,6 +100,7 @@ def correct_standings(
             standing.disqualified_reason = ""
         standing.adjustment_points = adjustments.get(user_id, standing.adjustment_points)
     correct_rows(standings=list(standings.values()), now=now)
+    tell_corrected(corrections=corrections, now=now)
     return _freeze(before.competition, before, by, reason.strip(), now)
 
 
@@ -152,6 +155,7 @@ def add_correction(
         raise OtherCorrection from None
     standing.adjustment_points += points
     correct_rows(standings=[standing], now=now)
+    tell_corrected(corrections=[correction], now=now)
     if before is not None:
         _freeze(competition, before, by, correction.reason, now)
     return correction, True
@@ -269,6 +273,7 @@ def _freeze(
     standings = list(standings_in_board_order(competition.id))
     rows = _final_rows(standings, competition.tie_rule)
     document = canonical_json(standings_document(head, _rules(competition), rows, _disqualified(competition.id)))
+    announce(event=Event.FINAL_RESULT, competition=competition, number=number, now=now)
     return FinalStandings.objects.create(
         competition=competition,
         number=number,

@@ -1,9 +1,25 @@
 from django.urls import re_path
 
+from accounts.api.notifications import (
+    DevicesView,
+    DeviceView,
+    NotificationsView,
+    PhoneCodeView,
+    PhoneView,
+    PreferencesView,
+    ReadView,
+)
 from accounts.api.views import LogOutView, TokenRefreshView, TokenView
 
 urlpatterns = [
     re_path(r"^auth/token/?$", TokenView.as_view()),
     re_path(r"^auth/token/refresh/?$", TokenRefreshView.as_view()),
     re_path(r"^auth/logout/?$", LogOutView.as_view()),
+    re_path(r"^notifications/?$", NotificationsView.as_view()),
+    re_path(r"^notifications/read/?$", ReadView.as_view()),
+    re_path(r"^notifications/preferences/?$", PreferencesView.as_view()),
+    re_path(r"^notifications/devices/?$", DevicesView.as_view()),
+    re_path(r"^notifications/devices/(?P<device_id>[^/]+)/?$", DeviceView.as_view()),
+    re_path(r"^notifications/phone/?$", PhoneView.as_view()),
+    re_path(r"^notifications/phone/verify/?$", PhoneCodeView.as_view()),
 ]

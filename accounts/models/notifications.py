@@ -122,8 +122,7 @@ class Phone(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="phone")
     number = models.CharField(max_length=16, help_text="E.164.")
-    code_digest = models.CharField(max_length=64, blank=True, editable=False)
-    code_sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    code_sent_at = models.DateTimeField(editable=False)
     code_guesses = models.PositiveSmallIntegerField(default=0, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True)
 

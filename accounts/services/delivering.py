@@ -29,7 +29,7 @@ from accounts.channels.base import (
 )
 from accounts.channels.sending import send, sent_already
 from accounts.messages import digest_of, letter_of, push_of, text_of
-from accounts.models import Delivery, DeliveryState, Device, User
+from accounts.models import Delivery, DeliveryState, Device
 from accounts.notices import NOTICES, Channel, Event
 from accounts.services.suppressing import is_suppressed, suppress_address
 from config.core.metrics import DELIVERIES
@@ -153,22 +153,19 @@ def _message_of(bundle: Sequence[Delivery]) -> Letter | Push | Text | None:
     """None where the address, or its owner, has gone since."""
     first, notifications = bundle[0], [delivery.notification for delivery in bundle]
     person, reference = first.notification.user, str(first.letter_id or first.id)
+    about_account = NOTICES[Event(first.notification.event)].account
     if not person.is_active:
         return None
     match Channel(first.channel):
-        case Channel.EMAIL if person.email and _may_be_written_to(person, Event(first.notification.event)):
+        case Channel.EMAIL if person.email and (about_account or person.has_verified_email):
             if first.digest:
                 return digest_of(notifications, person, reference=reference)
             return letter_of(first.notification, person, reference=reference)
         case Channel.PUSH if first.device is not None:
             return push_of(first.notification, person, token=first.device.token, reference=reference)
-        case Channel.SMS if (phone := getattr(person, "phone", None)) is not None and phone.verified_at:
+        case Channel.SMS if (phone := getattr(person, "phone", None)) and (about_account or phone.verified_at):
             return text_of(first.notification, person, number=phone.number, reference=reference)
     return None
-
-
-def _may_be_written_to(person: User, event: Event) -> bool:
-    return NOTICES[event].account or person.has_verified_email
 
 
 def _address_of(message: Letter | Push | Text) -> str:

@@ -19,12 +19,12 @@ from config.core.clock import zone_named
 Data = Mapping[str, Any]
 
 ACCOUNT_MAIL_LASTS = timedelta(days=1)
-"""A link that nobody could be sent in a day is asked for again."""
+"""A link or a code that could not be sent in a day is asked for again."""
 
 _LISTENERS = """
     SELECT u.id, u.timezone, u.email IS NOT NULL,
            u.email IS NOT NULL AND (u.email_verified_at IS NOT NULL OR u.identity_provider <> 'local'),
-           s.quiet_from, s.quiet_until, s.digest_at, p.user_id IS NOT NULL,
+           s.quiet_from, s.quiet_until, s.digest_at, p.user_id IS NOT NULL, p.verified_at IS NOT NULL,
            ARRAY(SELECT d.id FROM accounts_device d WHERE d.user_id = u.id ORDER BY d.id),
            ARRAY(SELECT w.channel FROM accounts_notificationpreference w
                   WHERE w.user_id = u.id AND w.event = %(event)s AND w.wanted),
@@ -32,7 +32,7 @@ _LISTENERS = """
                   WHERE w.user_id = u.id AND w.event = %(event)s AND NOT w.wanted)
       FROM accounts_user u
       LEFT JOIN accounts_notificationsettings s ON s.user_id = u.id
-      LEFT JOIN accounts_phone p ON p.user_id = u.id AND p.verified_at IS NOT NULL
+      LEFT JOIN accounts_phone p ON p.user_id = u.id
      WHERE u.id = ANY(%(people)s) AND u.is_active AND u.erased_at IS NULL
 """
 _TELL = """
@@ -56,6 +56,7 @@ class _Listener:
     has_email: bool
     email_verified: bool
     has_phone: bool
+    phone_verified: bool
     device_ids: list[UUID]
     channels: frozenset[Channel]
 
@@ -119,6 +120,7 @@ def _listener(
     quiet_until: time | None,
     digest_at: time | None,
     has_phone: bool,
+    phone_verified: bool,
     device_ids: list[UUID],
     wanted: list[str],
     unwanted: list[str],
@@ -127,7 +129,7 @@ def _listener(
     chosen = notice.by_default if notice.account else (notice.by_default | set(wanted)) - set(unwanted)
     hours = Hours(zone_named(zone or "UTC"), quiet_from, quiet_until, digest_at)
     channels = frozenset(Channel(channel) for channel in chosen)
-    return _Listener(user_id, hours, has_email, email_verified, has_phone, device_ids, channels)
+    return _Listener(user_id, hours, has_email, email_verified, has_phone, phone_verified, device_ids, channels)
 
 
 def _deliveries(
@@ -140,7 +142,7 @@ def _deliveries(
         addresses.append((Channel.EMAIL, None))
     if Channel.PUSH in listener.channels:
         addresses += [(Channel.PUSH, device_id) for device_id in listener.device_ids]
-    if Channel.SMS in listener.channels and listener.has_phone:
+    if Channel.SMS in listener.channels and (listener.phone_verified or (notice.account and listener.has_phone)):
         addresses.append((Channel.SMS, None))
     made = [
         Delivery(

@@ -7,6 +7,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
+from accounts.notices import Event
+from accounts.services.notifying import notify_people
 from accounts.services.people import lock_people
 from competitions.models import Competition, Participant, Seat
 from competitions.queries import fee_due
@@ -77,7 +79,24 @@ def start_participation(competition: Competition, user_id: UUID, now: datetime) 
         competition=competition, user_id=user_id, defaults={"joined_at": now, "left_at": None}
     )
     participants_joined.send(Competition, competition=competition, user_ids=[user_id], joined_at=now)
+    _welcome(competition, [user_id], now)
     return participant
+
+
+def _welcome(competition: Competition, user_ids: Collection[UUID], now: datetime) -> None:
+    """Who comes back is welcomed once more."""
+    said = {
+        "competition": competition.name,
+        "starts_at": competition.start_at.isoformat(),
+        "ends_at": competition.end_at.isoformat(),
+    }
+    notify_people(
+        event=Event.JOINED,
+        told=dict.fromkeys(user_ids, said),
+        dedupe_key=f"joined:{competition.id}:{now.isoformat()}",
+        competition_id=competition.id,
+        now=now,
+    )
 
 
 def _hidden_from_outsiders(competition: Competition, join_code: str | None) -> bool:
@@ -157,4 +176,5 @@ def enrol_people(*, competition: Competition, user_ids: Collection[UUID], now: d
         [Participant(competition=competition, user_id=user_id, joined_at=now) for user_id in missing]
     )
     participants_joined.send(Competition, competition=competition, user_ids=missing, joined_at=now)
+    _welcome(competition, missing, now)
     return len(missing)

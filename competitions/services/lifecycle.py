@@ -17,7 +17,13 @@ from competitions.policy import DayBoundary, policy_of
 from competitions.queries import lock_rules
 from competitions.services.places import give_back_taken, release_reserved
 from competitions.services.rulebook import amend_rules, freeze_rules, refuse_new_rules
-from competitions.signals import competition_completed, competition_created, competition_deleted, rules_changed
+from competitions.signals import (
+    competition_completed,
+    competition_created,
+    competition_deleted,
+    rules_changed,
+    status_moved,
+)
 from config.core.errors import Conflict, Invalid, NotFound
 
 log = structlog.get_logger(__name__)
@@ -264,3 +270,4 @@ def _record_move(competition: Competition, before: str, by: User | None, now: da
     StatusMove.objects.create(
         competition=competition, from_status=before, to_status=competition.status, moved_at=now, moved_by=by
     )
+    status_moved.send(Competition, competition=competition, from_status=before, moved_at=now)

@@ -34,6 +34,9 @@ LOG_IN_FROM_ADDRESS = Rate(per_second=1, burst=30)
 LOG_IN_TO_ACCOUNT = Rate(per_second=0.1, burst=10)
 """… and one account little, wherever the guesses come from: six a minute, ten of them at once."""
 
+CODES = Rate(per_second=0.002, burst=5)
+"""Codes and links that are sent because somebody asks: five at once, and then one in some eight minutes."""
+
 _take = Script(
     """
     local rate, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -162,6 +165,14 @@ class RegisterThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         take_token("register", address_block(address_of(request)), LOG_IN_FROM_ADDRESS)
+        return True
+
+
+class CodeThrottle(BaseThrottle):
+    """Messages to an address that somebody only says is theirs, per person: they cost, and may reach a stranger."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        take_token("code", caller_subject(request), CODES)
         return True
 
 
