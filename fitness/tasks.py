@@ -7,6 +7,7 @@ from fitness.services.connections import forget_stale_authorisations, revoke_gra
 from fitness.services.fetching import enqueue_due_fetches, fetch_connection
 from fitness.services.imports import read_imports, remove_orphans
 from fitness.services.left_out import request_all_left_out, work_out_left_out
+from fitness.services.streaks import tell_streaks_at_risk
 from fitness.services.sync_counts import forget_sync_counts
 
 
@@ -54,3 +55,10 @@ def work_out_all(timestamp: int) -> None:
     now = datetime.now(UTC)
     forget_sync_counts(now=now)
     request_all_left_out(now=now)
+
+
+@app.periodic(cron="*/15 * * * *")
+@app.task(queueing_lock="tell_streaks_at_risk", pass_context=False)
+def tell_evening_streaks(timestamp: int) -> None:
+    """Every quarter of an hour, as zones lie that far apart."""
+    tell_streaks_at_risk(now=datetime.now(UTC))

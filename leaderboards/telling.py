@@ -141,7 +141,7 @@ def _said(
     announcement: Announcement, people: Sequence[UUID], places: Mapping[UUID, Place]
 ) -> dict[UUID, dict[str, Any]]:
     competition = announcement.competition
-    common = {
+    common: dict[str, Any] = {
         "competition": competition.name,
         "metric": competition.metric,
         "starts_at": competition.start_at.isoformat(),
@@ -222,7 +222,7 @@ def _overtaken_by(climbs: Sequence[tuple[UUID, UUID, int]]) -> Sequence[tuple[UU
         cursor.execute(
             _OVERTAKEN, {"competitions": competitions, "people": people, "scores": scores, "nearest": NEAREST}
         )
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _tell_overtaken(pairs: Sequence[tuple[UUID, UUID, UUID]], now: datetime) -> int:

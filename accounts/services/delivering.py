@@ -59,7 +59,7 @@ _CLAIM = """
           ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
     UPDATE accounts_delivery d
        SET state = CASE WHEN d.state = 'waiting' THEN 'sending' ELSE 'unknown' END,
-           attempts = d.attempts + (d.state = 'waiting')::int, due_at = %(now)s + %(lease)s
+           attempts = d.attempts + (d.state = 'waiting')::int, due_at = %(look_again_at)s
      WHERE d.id IN (SELECT id FROM due) OR d.letter_id IN (SELECT id FROM due)
     RETURNING d.id
 """
@@ -83,7 +83,7 @@ def _claimed(now: datetime) -> list[list[Delivery]]:
             "SELECT pg_advisory_xact_lock(hashtextextended('digests', 0))"
         )  # no letter is put together twice
         cursor.execute(_PUT_INTO_LETTERS, {"now": now})
-        cursor.execute(_CLAIM, {"now": now, "lease": LEASE, "batch": BATCH})
+        cursor.execute(_CLAIM, {"now": now, "look_again_at": now + LEASE, "batch": BATCH})
         ids = [delivery_id for (delivery_id,) in cursor.fetchall()]
     bundles: dict[UUID, list[Delivery]] = {}
     found = Delivery.objects.filter(id__in=ids).select_related("notification__user__phone", "device")
@@ -179,7 +179,7 @@ def _judge(bundle: Sequence[Delivery], error: ChannelError, address: str, now: d
         case AddressDead():
             with transaction.atomic():
                 if channel == Channel.PUSH:
-                    Device.objects.filter(id=bundle[0].device_id).delete()
+                    Device.objects.filter(token=address).delete()
                 else:
                     suppress_address(channel=channel, address=address, reason=str(error), now=now)
                 _finish(bundle, DeliveryState.FAILED, now, reason=str(error))

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
+from accounts.notices import Event
+from accounts.services.notifying import notify_people
 from accounts.services.people import lock_people
 from competitions.models import Competition
 from competitions.rules import Status
@@ -62,6 +64,7 @@ def decide_flag(*, flag_id: UUID, decision: Decision, reason: str, by: User, now
     was_disqualified = flag.state == FlagState.DISQUALIFIED
     _sign(flag, decision, reason.strip(), by, _moment(flag, competition, now))
     _carry_out(flag, competition, was_disqualified=was_disqualified, by=by, now=now)
+    _tell_decided(flag, competition, decision, now)
     return flag
 
 
@@ -92,6 +95,23 @@ def forget_flags(*, user_id: UUID) -> None:
     stays."""
     FlagEvidence.objects.filter(flag__user_id=user_id).delete()
     Flag.objects.filter(user_id=user_id).update(appeal="")
+
+
+def _tell_decided(flag: Flag, competition: Competition, decision: Decision, now: datetime) -> None:
+    notify_people(
+        event=Event.FLAG_DECIDED,
+        told={
+            flag.user_id: {
+                "competition": competition.name,
+                "day": flag.day.isoformat(),
+                "decision": decision.value,
+                "reason": flag.reason,
+            }
+        },
+        dedupe_key=f"flag_decided:{flag.id}:{flag.decided_at}",
+        competition_id=competition.id,
+        now=now,
+    )
 
 
 def _locked(flag_id: UUID) -> Flag:

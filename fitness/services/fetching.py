@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from accounts.notices import Event
+from accounts.services.notifying import notify_people
 from accounts.services.people import lock_people
 from config.core.metrics import CLOUD_FETCHES
 from fitness.clouds import KNOWN, provider
@@ -97,12 +99,25 @@ def fetch_connection(*, connection_id: int, now: datetime) -> Connection | None:
             "waits_until": now + pause,
             "last_error": str(error),
         }
-    _claimed(connection).update(claimed_until=None, **changes)
+    with transaction.atomic():
+        ended = _claimed(connection).update(claimed_until=None, **changes)
+        if ended and changes.get("state") == ConnectionState.NEEDS_CONSENT:
+            _ask_for_consent(connection, now)
     connection.refresh_from_db()
     outcome = changes.get("state", "busy")
     CLOUD_FETCHES.labels(provider=connection.provider, outcome=outcome).inc()
     log.info("connection_fetched", provider=connection.provider, user_id=str(connection.user_id), outcome=outcome)
     return connection
+
+
+def _ask_for_consent(connection: Connection, now: datetime) -> None:
+    """Without it their activity stops coming, and nobody else would tell them."""
+    notify_people(
+        event=Event.CONSENT_NEEDED,
+        told={connection.user_id: {"provider": KNOWN[connection.provider].title}},
+        dedupe_key=f"consent_needed:{connection.id}:{connection.connected_at.isoformat()}",
+        now=now,
+    )
 
 
 class _Fetch:

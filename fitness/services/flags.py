@@ -24,6 +24,8 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
+from accounts.notices import Event
+from accounts.services.notifying import notify_people
 from competitions.models import Competition
 from competitions.policy import Check, OnHit, Policy
 from competitions.rules import ScoreSource
@@ -285,7 +287,27 @@ def _write_down(
     Flag.objects.bulk_update([flag for flag in known.values() if flag.id in changed], ["state", "held"])
     FlagEvidence.objects.bulk_create(added)
     FlagEvent.objects.bulk_create(events)
+    _tell_opened(opened.values(), competitions, now)
     return {event.flag.user_id for event in events}
+
+
+def _tell_opened(flags: Iterable[Flag], competitions: Mapping[UUID, Competition], now: datetime) -> None:
+    """Of a day whose data is doubted its person hears once, whatever else is found of it."""
+    for flag in flags:
+        notify_people(
+            event=Event.FLAG_OPENED,
+            told={
+                flag.user_id: {
+                    "competition": competitions[flag.competition_id].name,
+                    "check": flag.check_name,
+                    "day": flag.day.isoformat(),
+                    "held": flag.held,
+                }
+            },
+            dedupe_key=f"flag_opened:{flag.competition_id}:{flag.day}",
+            competition_id=flag.competition_id,
+            now=now,
+        )
 
 
 def _known_flags(keys: Iterable[Key]) -> Iterable[Flag]:

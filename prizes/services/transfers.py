@@ -15,6 +15,9 @@ from django.db import connection, transaction
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from procrastinate.types import JSONDict
 
+from accounts.notices import Event
+from accounts.services.notifying import notify_people
+from competitions.models import Competition
 from config.core.errors import Conflict, Invalid
 from leaderboards.queries import final_standings
 from prizes import pots
@@ -117,11 +120,34 @@ def _may_go(transfer: Transfer, now: datetime) -> bool:
     if transfer.state != TransferState.PENDING:
         return True
     waits_for = CORRECTED if _is_outdated(transfer) else _without_destination(transfer)
-    Transfer.objects.filter(id=transfer.id, state=TransferState.PENDING).update(
-        destination=transfer.destination, waits_for=waits_for, updated_at=now
-    )
+    with transaction.atomic():
+        Transfer.objects.filter(id=transfer.id, state=TransferState.PENDING).update(
+            destination=transfer.destination, waits_for=waits_for, updated_at=now
+        )
+        if waits_for == NO_ACCOUNT:
+            _tell_winner(Event.PRIZE_WAITING, transfer, now)
     transfer.waits_for = waits_for
     return not waits_for
+
+
+def _tell_winner(event: Event, transfer: Transfer, now: datetime) -> None:
+    """Once of each attempt to pay a prize. A refund is told with what it follows from."""
+    if transfer.purpose != Purpose.PRIZE:
+        return
+    competition = Competition.objects.get(id=transfer.competition_id)
+    notify_people(
+        event=event,
+        told={
+            transfer.user_id: {
+                "competition": competition.name,
+                "amount_minor": transfer.amount_minor,
+                "currency": transfer.currency,
+            }
+        },
+        dedupe_key=f"{event}:{transfer.id}:{transfer.attempt}",
+        competition_id=competition.id,
+        now=now,
+    )
 
 
 def _is_outdated(transfer: Transfer) -> bool:
@@ -209,6 +235,7 @@ def _record(transfer: Transfer, receipt: Receipt, now: datetime) -> None:
         case ReceiptStatus.PAID if transfer.state != TransferState.PAID:
             _post_paid(transfer, now)
             _move(transfer, TransferState.PAID, now)
+            _tell_winner(Event.PRIZE_SENT, transfer, now)
         case ReceiptStatus.FAILED:
             if transfer.state == TransferState.PAID:
                 _post_returned(transfer, now)
