@@ -1,12 +1,10 @@
 """Copies of boards that are too big for a reader to wait for."""
 
-from contextlib import suppress
 from uuid import UUID
 
-from django.db import transaction
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
+from config.core.jobs import enqueue_once
 from config.core.redis import redis_client
 from leaderboards.mirror import read_page, rebuild_mirror
 
@@ -24,6 +22,5 @@ def rebuild_board_later(competition_id: UUID) -> None:
     """Once, however many readers ask: only the first one of a minute goes as far as the queue, and there one job waits
     at most. Raises RedisError."""
     if redis_client().set(f"board:{{{competition_id}}}:asked", 1, nx=True, ex=_ASKED_SECONDS):
-        with suppress(AlreadyEnqueued), transaction.atomic():
-            job = rebuild_board.configure(queueing_lock=f"rebuild_board:{competition_id}")
-            job.defer(competition_id=str(competition_id))
+        job = rebuild_board.configure(queueing_lock=f"rebuild_board:{competition_id}")
+        enqueue_once(job, competition_id=str(competition_id))

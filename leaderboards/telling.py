@@ -2,20 +2,19 @@
 it concerns, at most once a day."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.notices import Event
 from accounts.services.notifying import notify_people
 from competitions.models import Competition, Participant
 from competitions.rules import ScoreSource, Status
 from config.core.clock import day_in
+from config.core.jobs import enqueue_once
 from leaderboards.models import Announcement, Correction, FinalStandings, Standing
 from leaderboards.queries import placings_now
 
@@ -55,8 +54,7 @@ def announce(*, event: Event, competition: Competition, number: int = 1, now: da
     if is_new:
         from leaderboards.tasks import tell_what_is_announced  # tasks call services
 
-        with suppress(AlreadyEnqueued), transaction.atomic():
-            tell_what_is_announced.defer()
+        enqueue_once(tell_what_is_announced)
 
 
 def announce_what_is_near(*, now: datetime) -> None:

@@ -43,7 +43,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="user",
             name="language",
-            field=models.CharField(blank=True, help_text="BCP 47; empty: the site's own.", max_length=16),
+            field=models.CharField(
+                blank=True, db_default="", help_text="BCP 47; empty: the site's own.", max_length=16
+            ),
         ),
         migrations.CreateModel(
             name="Device",

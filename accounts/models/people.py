@@ -43,7 +43,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     avatar = models.CharField(max_length=500, blank=True, help_text="URL of the picture.")
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
     timezone = models.CharField(max_length=64, blank=True, help_text="IANA name; empty: not said.")
-    language = models.CharField(max_length=16, blank=True, help_text="BCP 47; empty: the site's own.")
+    language = models.CharField(max_length=16, blank=True, db_default="", help_text="BCP 47; empty: the site's own.")
     email_verified_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the person showed that mail to it reaches them."
     )

@@ -3,18 +3,17 @@ that is committed, and once, however often it is written."""
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
-from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import Delivery, DeliveryState
 from accounts.notices import NOTICES, Channel, Event, Hours, due_at
 from config.core.clock import zone_named
+from config.core.jobs import enqueue_once
 
 Data = Mapping[str, Any]
 
@@ -159,8 +158,6 @@ def _deliveries(
 
 
 def wake_deliverer() -> None:
-    """In the transaction at hand: the job exists if and only if that is committed."""
     from accounts.tasks import deliver_waiting  # tasks call services
 
-    with suppress(AlreadyEnqueued), transaction.atomic():
-        deliver_waiting.defer()
+    enqueue_once(deliver_waiting)

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from accounts.services.people import lock_people
 from config.core.errors import Conflict, Invalid, NotFound, Unavailable
+from config.core.jobs import enqueue_once
 from fitness.clouds import KNOWN, access_provider, provider
 from fitness.clouds.base import (
     CloudBusy,
@@ -137,16 +138,10 @@ FETCHED_STATES = (ConnectionState.CONNECTED, ConnectionState.FAILING)
 
 def enqueue_fetch(connection_id: int) -> None:
     """In the transaction at hand; once, however often it is asked for before the fetch begins."""
-    from procrastinate.exceptions import AlreadyEnqueued
-
     from fitness.tasks import fetch_one_connection  # tasks call services
 
     job = fetch_one_connection.configure(queueing_lock=f"fetch_connection:{connection_id}")
-    try:
-        with transaction.atomic():
-            job.defer(connection_id=connection_id)
-    except AlreadyEnqueued:
-        pass
+    enqueue_once(job, connection_id=connection_id)
 
 
 def sealed_tokens(grant: Grant) -> str:

@@ -7,7 +7,7 @@ content has equal ids.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,12 +20,12 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import InterfaceError, OperationalError, connection, transaction
-from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import User
 from accounts.services.people import lock_people
 from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Conflict, Invalid, NotFound, TooLarge
+from config.core.jobs import enqueue_once
 from fitness.importers.formats import FORMATS, format_of
 from fitness.importers.items import Item, WrongFile
 from fitness.importers.sorting import Sorted
@@ -213,11 +213,9 @@ def _folder() -> FileSystemStorage:
 
 
 def _enqueue() -> None:
-    """In the transaction at hand: the job exists if and only if that is committed."""
     from fitness.tasks import read_uploads  # tasks call services
 
-    with suppress(AlreadyEnqueued), transaction.atomic():
-        read_uploads.defer()
+    enqueue_once(read_uploads)
 
 
 def _next() -> Import | None:

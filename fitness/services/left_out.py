@@ -1,18 +1,15 @@
 """Working out what a competition's rules cut off: in a job, because it looks at every reading of everybody."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
-
-from django.db import transaction
-from procrastinate.exceptions import AlreadyEnqueued
 
 from competitions.models import Competition
 from competitions.queries import competition as competition_with
 from competitions.queries import participants_of
 from competitions.rules import ScoreSource
+from config.core.jobs import enqueue_once
 from fitness.explaining import explained_days
 from fitness.left_out import LeftOut
 from fitness.models import LeftOut as StoredLeftOut
@@ -32,8 +29,7 @@ def request_left_out(*, competition: Competition) -> None:
     if competition.score_source == ScoreSource.REPORTED:
         return  # no reading counts, so none is cut off
     name = f"left_out:{competition.id}"
-    with suppress(AlreadyEnqueued), transaction.atomic():
-        work_out_one.configure(lock=name, queueing_lock=name).defer(competition_id=str(competition.id))
+    enqueue_once(work_out_one.configure(lock=name, queueing_lock=name), competition_id=str(competition.id))
 
 
 def request_all_left_out(*, now: datetime) -> None:

@@ -17,7 +17,7 @@ from competitions.services.lifecycle import cancel_competition
 from leaderboards.settling import correct_standings
 from prizes.models import AwardList, Distribution, PayoutAccount, Transfer, TreasuryAction
 from tests.conftest import MakeCompetition, MakePerson
-from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
+from tests.prizes.conftest import MakeFinished, connect_accounts, forget_jobs, run_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -226,6 +226,7 @@ def test_a_wrong_field_is_named_and_nobody_is_paid(
 
 def test_the_number_of_statements_does_not_grow_with_the_winners(tess: APIClient, make_finished: MakeFinished) -> None:
     def statements(competition: Competition) -> int:
+        forget_jobs()
         with CaptureQueriesContext(connection) as asked:
             assert tess.post(url(competition)).status_code == 200
         return len(asked.captured_queries)

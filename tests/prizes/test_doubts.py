@@ -69,7 +69,7 @@ from prizes.services.webhooks import receive_webhook
 from prizes.verification import CHECKS, faults_of
 from tests.conftest import MakeCompetition, MakePerson
 from tests.leaderboards.test_mirror import run_together
-from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
+from tests.prizes.conftest import MakeFinished, connect_accounts, forget_jobs, run_jobs
 
 Fault = SandboxFault.Fault
 
@@ -436,6 +436,7 @@ class TestFees:
             competition = make_competition(starts=2, ends=5, entry_fee_minor=1_000)
             for _ in range(people):
                 self.pay(competition, make_person(), now)
+            forget_jobs()
             with CaptureQueriesContext(connection) as queries:
                 cancel_competition(competition_id=competition.id, by=person, now=now)
             counts.append(len(queries))
