@@ -4,6 +4,7 @@ from django.core.management import call_command
 from procrastinate.contrib.django import app
 
 from accounts.services.delivering import deliver_due
+from accounts.services import pictures
 
 
 @app.periodic(cron="17 3 * * *")
@@ -26,3 +27,10 @@ def deliver_waiting() -> None:
 def deliver_what_is_due(timestamp: int) -> None:
     """Every ten seconds: what waited for its hour, and what a worker that died has left behind."""
     deliver_due(clock=lambda: datetime.now(UTC))
+
+
+@app.periodic(cron="37 3 * * *")
+@app.task(queueing_lock="remove_orphan_pictures", pass_context=False)
+def remove_orphan_pictures(timestamp: int) -> None:
+    """Every night: pictures that nobody shows, left by a process that died or a store that was out."""
+    pictures.remove_orphan_pictures()

@@ -12,6 +12,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from accounts.callers import person_recognised, recognised, recognised_service  # noqa: E402
+from accounts.pictures import opening as pictures  # noqa: E402
 from config.core.body_limit import BodyLimit, Uploads  # noqa: E402
 from config.core.front import Front  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
@@ -19,8 +20,14 @@ from fitness.api.front import endpoints as fitness_endpoints  # noqa: E402
 from leaderboards.api.front import endpoints as leaderboard_endpoints  # noqa: E402
 
 _FORM_BYTES = 64 * 1024  # around the file in a form
-_imports = Uploads(re.compile(r"/api/v1/fitness/imports/?"), settings.MAX_IMPORT_BYTES + _FORM_BYTES, person_recognised)
-_django = BodyLimit(_apps, settings.MAX_BODY_BYTES, _imports)
+_uploads = [
+    Uploads(re.compile(path), field, max_bytes + _FORM_BYTES, person_recognised)
+    for path, field, max_bytes in (
+        (r"/api/v1/fitness/imports/?", "file", settings.MAX_IMPORT_BYTES),
+        (r"/api/v1/users/[^/]+/avatar/?", pictures.FIELD, pictures.MOST_BYTES),
+    )
+]
+_django = BodyLimit(_apps, settings.MAX_BODY_BYTES, _uploads)
 front = Front(_django, [*leaderboard_endpoints, *fitness_endpoints], recognised, recognised_service)
 
 application = ProtocolTypeRouter(

@@ -383,8 +383,58 @@ FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [("clients", BASE_DIR / "docs/clients")]  # what other clients copy, the live page runs on
+
+
+def _bucket(name: str, **options: Any) -> dict[str, Any]:
+    from botocore.config import Config  # it takes a while, and a folder does without
+
+    client = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if ENV.S3_ENDPOINT_URL else "auto"},  # MinIO and others know no bucket by host
+        # botocore's newer checksums are headers that S3-compatible stores refuse, or answer in a form of their own
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 2},
+    )
+    access = {
+        "endpoint_url": ENV.S3_ENDPOINT_URL or None,
+        "region_name": ENV.S3_REGION or None,
+        "access_key": ENV.S3_ACCESS_KEY_ID or None,  # None: of the machine's role
+        "secret_key": ENV.S3_SECRET_ACCESS_KEY or None,
+    }
+    options = {"bucket_name": name, "client_config": client, **access, **options}
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+def _public_store() -> dict[str, Any]:
+    """Of pictures, which anybody may see; a name never gets another content, so they may be kept for ever."""
+    if not ENV.S3_BUCKET:
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"allow_overwrite": True}}
+    scheme, _, host = ENV.S3_PUBLIC_URL.rstrip("/").partition("//")
+    return _bucket(
+        ENV.S3_BUCKET,
+        querystring_auth=False,
+        object_parameters={"CacheControl": MEDIA_CACHE_CONTROL},
+        **({"url_protocol": scheme, "custom_domain": host} if host else {}),
+    )
+
+
+def _private_store() -> dict[str, Any]:
+    """Of what is one person's alone: a folder that nothing serves, or addresses that are signed and run out."""
+    if ENV.S3_BUCKET:
+        return _bucket(ENV.S3_PRIVATE_BUCKET, location="private", querystring_expire=900)
+    folder = {"location": DATA_DIR / "private", "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
+    return {"BACKEND": "config.core.storage.PrivateFiles", "OPTIONS": folder}
+
+
+MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_URL = f"{PUBLIC_URL}/media/"
+MEDIA_CACHE_CONTROL = "public, max-age=31536000, immutable"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _public_store(),
+    "private": _private_store(),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -393,7 +443,6 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
-MEDIA_ROOT = DATA_DIR / "media"
 LOGGING = logging_config(level=ENV.LOG_LEVEL, readable=DEBUG)
 PROMETHEUS_METRIC_NAMESPACE = ""
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -4,7 +4,10 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import JSONRenderer
 
+from accounts.api.pictures import picture_view
+from accounts.pictures.names import NAME
 from config.api import health
+from config.api.avatars import AvatarView
 from config.api.profiles import ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
 from leaderboards.pages import board_page_view, boards_page_view
@@ -13,6 +16,7 @@ from prizes.api.views import sandbox_view, statement_key_view, webhook_view
 api: list[URLPattern | URLResolver] = [
     re_path(r"^auth/register/?$", RegisterView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/profile/?$", ProfileView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/avatar/?$", AvatarView.as_view()),
     path("", include("accounts.api.urls")),
     path("", include("competitions.api.urls")),
     path("", include("leaderboards.api.urls")),
@@ -29,6 +33,7 @@ urlpatterns = [
     re_path(r"^health/ready/?$", health.ready),
     re_path(r"^health/detailed/?$", health.detailed),
     re_path(r"^metrics/?$", health.metrics),
+    re_path(rf"^media/(?P<name>{NAME})$", reading(picture_view), name="picture"),
     re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),
     re_path(r"^sandbox/(?P<reference>[^/]+)/?$", reading(sandbox_view), name="sandbox"),

@@ -13,6 +13,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
+from accounts.pictures.names import SMALL, picture_url
 from competitions.models import Competition
 from competitions.queries import access_competition, public_competitions, viewers_among
 from competitions.rules import Status, TieRule
@@ -167,7 +168,10 @@ def _from_postgresql(competition: Competition, page: StoredPage | None) -> Board
 
 def _ranked(competition: Competition, rows: list[dict[str, Any]], offset: int, above: int) -> list[dict[str, Any]]:
     ranks = ranks_of([row["score"] for row in rows], competition.tie_rule, offset=offset, above_first=above)
-    return [row | {"rank": rank} for row, rank in zip(rows, ranks, strict=True)]
+    return [
+        row | {"rank": rank, "avatar": picture_url(row["user_id"], row["avatar"], SMALL)}
+        for row, rank in zip(rows, ranks, strict=True)
+    ]
 
 
 def standings_in_board_order(competition_id: UUID) -> QuerySet[Standing]:

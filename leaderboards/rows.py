@@ -198,6 +198,8 @@ def _moment(microseconds: int) -> datetime:
 
 
 def row_of(competition_id: UUID, row: Row) -> dict[str, Any]:
+    """As it is kept. What changes without a version has no place here: neither the rank nor where pictures lie, so the
+    avatar is its digest until the row is read."""
     return {
         "user_id": row.user_id,
         "user_name": row.user_name,

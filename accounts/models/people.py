@@ -40,7 +40,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(null=True, blank=True, help_text="May be missing; never links two accounts.")
     name = models.CharField(max_length=80)
     bio = models.CharField(max_length=500, blank=True)
-    avatar = models.CharField(max_length=500, blank=True, help_text="URL of the picture.")
+    avatar = models.CharField(
+        max_length=32,
+        blank=True,
+        help_text="Digest of the picture; accounts.pictures.names makes file names and URLs of it.",
+    )
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
     timezone = models.CharField(max_length=64, blank=True, help_text="IANA name; empty: not said.")
     language = models.CharField(max_length=16, blank=True, db_default="", help_text="BCP 47; empty: the site's own.")
@@ -69,6 +73,9 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("email"),
                 condition=models.Q(identity_provider=IdentityProvider.LOCAL),
                 name="one_local_account_per_email",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(avatar="") | models.Q(avatar__regex="^[0-9a-f]{32}$"), name="avatar_is_a_digest"
             ),
         ]
         indexes = [

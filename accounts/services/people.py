@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from accounts.codes import forget_codes
 from accounts.lockout import forget_log_ins
 from accounts.models import IdentityProvider, User
+from accounts.services.pictures import remove_picture_after_commit
 from accounts.signals import person_erased, profile_changed
 from accounts.tokens import Claims
 from config.core.errors import Conflict, Invalid, NotFound
@@ -105,6 +106,7 @@ def erase_person(*, user_id: UUID, now: datetime) -> User:
             forget_log_ins(email=person.email)
         person.name, person.email, person.is_active, person.erased_at = ERASED_NAME, None, False, now
         forget_codes(person=person)
+        remove_picture_after_commit(user_id=person.id, digest=person.avatar)
         person.bio = person.avatar = person.country = person.timezone = ""
         person.set_unusable_password()
         person.save()

@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.pictures.names import SMALL, picture_url
 from competitions import rules
 from competitions.api.rules import NamesThatExist, Rules, patched_policy
 from competitions.models import Competition, Participant, Seat
@@ -260,7 +261,7 @@ class ParticipantAnswer(serializers.Serializer[Participant]):
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_avatar(self, participant: Participant) -> str | None:
-        return participant.user.avatar or None
+        return picture_url(participant.user_id, participant.user.avatar, SMALL)
 
 
 class SeatAnswer(serializers.Serializer[Seat]):

@@ -16,6 +16,7 @@ from accounts.api.views import LocalAccountsView
 from accounts.models import User
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, caller
+from accounts.pictures.names import LARGE, picture_url
 from accounts.queries import access_person_to_change, person
 from accounts.services.people import change_profile, register_person
 from config.core.api import APIView, body_of, success
@@ -37,7 +38,7 @@ class Profile(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     email = serializers.EmailField(allow_null=True, required=False, help_text="Only in one's own profile.")
     name = serializers.CharField()
-    avatar = serializers.CharField(allow_null=True)
+    avatar = serializers.CharField(allow_null=True, help_text="URL of a square of 512 pixels, or less.")
     bio = serializers.CharField()
     country = serializers.CharField()
     timezone = serializers.CharField()
@@ -55,7 +56,7 @@ def profile_of(user: User, *, private: bool) -> dict[str, Any]:
         "id": user.id,
         "email": user.email,
         "name": user.name,
-        "avatar": user.avatar or None,
+        "avatar": picture_url(user.id, user.avatar, LARGE),
         "bio": user.bio,
         "country": user.country,
         "timezone": user.timezone or "UTC",

@@ -1,7 +1,7 @@
 """Refuses a body that is too large while it arrives: Django would first write all of it to a file."""
 
 import re
-from collections.abc import Awaitable, Callable, Hashable, MutableMapping
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,11 @@ class _BodyTooLarge(Exception):
 @dataclass(frozen=True)
 class Uploads:
     """Bodies POSTed to ``path`` may be larger when they say beforehand how large, and when ``admits`` finds whose
-    token comes with them, one of each person's at a time in a process: nobody can fill the disk by sending slowly."""
+    token comes with them, one of each person's at a time in a process: nobody can fill the disk by sending slowly.
+    ``field`` is what the file in them is called."""
 
     path: re.Pattern[str]
+    field: str
     max_bytes: int
     admits: Callable[[str], Awaitable[Hashable | None]]
 
@@ -35,7 +37,7 @@ class Uploads:
 
 
 class BodyLimit:
-    def __init__(self, inner: Application, max_bytes: int, uploads: Uploads | None = None) -> None:
+    def __init__(self, inner: Application, max_bytes: int, uploads: Sequence[Uploads] = ()) -> None:
         self._inner = inner
         self._max_bytes = max_bytes
         self._uploads = uploads
@@ -43,17 +45,18 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope_headers(scope)
+        uploads = next((uploads for uploads in self._uploads if uploads.include(scope)), None)
         try:
-            uploader = await self._uploader(scope, headers)
+            uploader = await self._uploader(uploads, headers)
         except Refusal as refusal:
             await _refuse(refusal, headers, send)
             return
-        if uploader is None or self._uploads is None:
+        if uploader is None or uploads is None:
             await self._pass_on(scope, receive, send, headers, self._max_bytes)
             return
         self._uploading.add(uploader)
         try:
-            await self._pass_on(scope, receive, send, headers, self._uploads.max_bytes)
+            await self._pass_on(scope, receive, send, headers, uploads.max_bytes)
         finally:
             self._uploading.discard(uploader)
 
@@ -75,28 +78,30 @@ class BodyLimit:
         except _BodyTooLarge:  # Django reads the whole body before it answers, so nothing was sent yet
             await _refuse(_too_large(max_bytes), headers, send)
 
-    async def _uploader(self, scope: Scope, headers: dict[str, str]) -> Hashable | None:
+    async def _uploader(self, uploads: Uploads | None, headers: dict[str, str]) -> Hashable | None:
         """Whose large body this is; None where it does not say that it is one. Raises TooLarge for one that says that
         it is larger than it may be, Unauthenticated, TooMany."""
         text = headers.get("content-length", "")
         announced = int(text[:20]) if text.isdecimal() else 0  # twenty digits are too many anyway
         if announced <= self._max_bytes:
             return None
-        if self._uploads is None or not self._uploads.include(scope):
+        if uploads is None:
             raise _too_large(self._max_bytes)
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        uploader = await self._uploads.admits(token.strip()) if scheme.lower() == "bearer" else None
-        if uploader is None:
+        person = await uploads.admits(token.strip()) if scheme.lower() == "bearer" else None
+        if person is None:
             raise Unauthenticated
-        if announced > self._uploads.max_bytes:
-            raise _too_large(self._uploads.max_bytes)
+        if announced > uploads.max_bytes:
+            raise _too_large(uploads.max_bytes, uploads.field)
+        uploader = uploads.field, person
         if uploader in self._uploading:
             raise TooMany("Another large upload of yours is under way; wait until it has arrived.")
         return uploader
 
 
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"The request body may have {max_bytes} bytes at most.")
+def _too_large(max_bytes: int, field: str | None = None) -> TooLarge:
+    sentence = f"The request body may have {max_bytes} bytes at most."
+    return TooLarge(sentence, details={field: [sentence]} if field else None)
 
 
 async def _refuse(refusal: Refusal, headers: dict[str, str], send: Send) -> None:

@@ -196,6 +196,29 @@ class Environment:
         default=("strava",),
         metadata=means("Apps and channels whose data may only be shown to its owner, so it counts on no board."),
     )
+    S3_BUCKET: str = field(
+        default="", metadata=means("Bucket of people's pictures; empty: they lie in DATA_DIR and are served from here.")
+    )
+    S3_PRIVATE_BUCKET: str = field(
+        default="",
+        metadata=means(
+            "Bucket of what is one person's alone, under private/; the same one only if nothing but avatars/ is public."
+        ),
+    )
+    S3_ENDPOINT_URL: str = field(
+        default="", metadata=means("Where S3 is spoken when that is not AWS, such as https://minio.example.org.")
+    )
+    S3_REGION: str = field(default="", metadata=means("Region of the buckets, such as eu-central-1."))
+    S3_ACCESS_KEY_ID: str = field(
+        default="", metadata=means("Access key of the buckets; empty: the role of the machine.")
+    )
+    S3_SECRET_ACCESS_KEY: str = field(default="", metadata=means("Secret of that key."))
+    S3_PUBLIC_URL: str = field(
+        default="",
+        metadata=means(
+            "Where everybody reads the first bucket, such as https://cdn.example.org; empty: at its own address."
+        ),
+    )
     MAX_BODY_BYTES: int = field(
         default=8 * 1024 * 1024,
         metadata=means("Largest request body in bytes; file uploads have limits of their own."),
@@ -258,6 +281,7 @@ class Environment:
             )
         self._refuse_unready_gateway()
         self._refuse_unready_clouds()
+        self._refuse_unready_buckets()
         if self.DEBUG:
             if self.HOST not in ("127.0.0.1", "::1", "localhost"):
                 raise SettingError(
@@ -292,6 +316,15 @@ class Environment:
                 if not value:
                     raise SettingError(f"{name} must be set, as {cloud}_CLIENT_ID is.")
 
+    def _refuse_unready_buckets(self) -> None:
+        if self.S3_BUCKET and not self.S3_PRIVATE_BUCKET:
+            raise SettingError("S3_PRIVATE_BUCKET must be set, as S3_BUCKET is.")
+        if bool(self.S3_ACCESS_KEY_ID) != bool(self.S3_SECRET_ACCESS_KEY):
+            raise SettingError("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are set together, or neither of them is.")
+        for name in ("S3_ENDPOINT_URL", "S3_PUBLIC_URL"):
+            if getattr(self, name) and not _is_web_address(getattr(self, name)):
+                raise SettingError(f"{name} must look like https://files.example.org.")
+
     @property
     def payment_gateway(self) -> str:
         return self.PAYMENT_GATEWAY or ("sandbox" if self.DEBUG else "manual")
@@ -319,6 +352,14 @@ def _is_postgresql(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in ("postgresql", "postgres") and (parts.port is None or parts.port > 0)
     except ValueError:  # the port is no number
+        return False
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:
         return False
 
 

@@ -37,6 +37,9 @@ LOG_IN_TO_ACCOUNT = Rate(per_second=0.1, burst=10)
 CODES = Rate(per_second=0.002, burst=5)
 """Codes and links that are sent because somebody asks: five at once, and then one in some eight minutes."""
 
+PICTURES = Rate(per_second=0.05, burst=10)
+"""Each costs up to some seconds of a processor: ten at once, then three a minute."""
+
 _take = Script(
     """
     local rate, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -173,6 +176,15 @@ class CodeThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         take_token("code", caller_subject(request), CODES)
+        return True
+
+
+class PictureThrottle(BaseThrottle):
+    """The tighter one of sending pictures, per person."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        if request.method == "POST":
+            take_token("picture", caller_subject(request), PICTURES)
         return True
 
 

@@ -87,9 +87,10 @@ class HostMiddleware(CommonMiddleware):
 
 
 class LimitMiddleware:
-    """The general limit, per address, of everything but the API, which counts per caller, and of cheap probes."""
+    """The general limit, per address, of everything but the API, which counts per caller, of cheap probes, and of files
+    that a page may show a hundred of."""
 
-    UNLIMITED = ("/api/v1/", "/static/", "/health/live")
+    UNLIMITED = ("/api/v1/", "/static/", "/media/", "/health/live")
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -44,7 +44,7 @@ class StreamQuery(serializers.Serializer[Any]):
 class Entry(serializers.Serializer[Any]):
     user_id = serializers.UUIDField()
     user_name = serializers.CharField()
-    avatar = serializers.CharField(allow_null=True)
+    avatar = serializers.CharField(allow_null=True, help_text="URL of a square of 96 pixels, or less.")
     competition_id = serializers.UUIDField()
     score = serializers.IntegerField()
     rank = serializers.IntegerField()

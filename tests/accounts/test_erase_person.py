@@ -15,9 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_only_the_id_is_left(make_person: Any, signed_in: Any, now: datetime) -> None:
-    person = make_person(
-        "Ada", bio="I walk.", avatar="https://example.org/a.png", country="DE", timezone="Europe/Berlin"
-    )
+    person = make_person("Ada", bio="I walk.", avatar="0123456789abcdef" * 2, country="DE", timezone="Europe/Berlin")
     phone = signed_in(person)
     erase_person(user_id=person.id, now=now)
     person = User.objects.get(id=person.id)

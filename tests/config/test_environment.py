@@ -28,6 +28,12 @@ CLOUD = {
     "TOKEN_KEYS": TOKEN_KEY,
     "PUBLIC_URL": "https://steps.example.org",
 }
+BUCKETS = {
+    "S3_BUCKET": "pictures",
+    "S3_PRIVATE_BUCKET": "papers",
+    "S3_ACCESS_KEY_ID": "AKIA1",
+    "S3_SECRET_ACCESS_KEY": "s3cr3t",
+}
 STRIPE = {
     "PAYMENT_GATEWAY": "stripe",
     "STRIPE_SECRET_KEY": "sk_test_1",
@@ -75,6 +81,13 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "BREAKER_FAILURES": ("3", 3),
     "BREAKER_SECONDS": ("60", 60),
     "OWNER_ONLY_SOURCES": ("strava, google_fit", ("strava", "google_fit")),
+    "S3_BUCKET": ("pictures", "pictures"),
+    "S3_PRIVATE_BUCKET": ("papers", "papers"),
+    "S3_ENDPOINT_URL": ("https://minio.example.org", "https://minio.example.org"),
+    "S3_REGION": ("eu-central-1", "eu-central-1"),
+    "S3_ACCESS_KEY_ID": ("AKIA1", "AKIA1"),
+    "S3_SECRET_ACCESS_KEY": ("s3cr3t", "s3cr3t"),
+    "S3_PUBLIC_URL": ("https://cdn.example.org/pictures", "https://cdn.example.org/pictures"),
     "MAX_BODY_BYTES": ("1000", 1000),
     "MAX_IMPORT_BYTES": ("1000", 1000),
 }
@@ -88,7 +101,11 @@ OF_EARLIER_SERVICES = {
 def test_every_setting_is_read(name: str) -> None:
     written, read = WRITTEN[name]
     environ = (
-        NEEDED | CLOUD | {"GOOGLE_FIT_CLIENT_SECRET": "x", "SUPABASE_URL": "https://q.supabase.co"} | {name: written}
+        NEEDED
+        | CLOUD
+        | BUCKETS
+        | {"GOOGLE_FIT_CLIENT_SECRET": "x", "SUPABASE_URL": "https://q.supabase.co"}
+        | {name: written}
     )
     assert getattr(Environment.read(environ), name) == read
     assert getattr(Environment.read(environ | {name: f"  {written} "}), name) == read
@@ -157,6 +174,10 @@ def test_a_log_level_may_be_written_small_as_earlier_services_did(level: str) ->
         ("APPROVAL_OVER", "=1000"),
         ("PAYOUT_CAP", "JPY=150000"),
         ("PAYOUT_CAP", ","),
+        ("S3_ENDPOINT_URL", "minio.example.org"),
+        ("S3_PUBLIC_URL", "ftp://cdn.example.org"),
+        ("S3_PUBLIC_URL", "https://cdn.example.org/?bucket=a"),
+        ("S3_PUBLIC_URL", "https://[cdn"),
         ("CLOUD_POLL_MINUTES", "0"),
         ("BREAKER_FAILURES", "0"),
         ("BREAKER_SECONDS", "0"),
@@ -227,6 +248,18 @@ def test_a_cloud_needs_its_secret_keys_for_tokens_and_an_address_to_come_back_to
 def test_tokens_are_encrypted_with_a_key_of_everybody_s_in_development_only() -> None:
     assert len(Environment.read({"DEBUG": "true"}).token_keys) == 1
     assert Environment.read(NEEDED).token_keys == ()
+
+
+def test_a_bucket_of_pictures_needs_one_of_private_files_beside_it() -> None:
+    """Or what is one person's alone would land where everybody may read."""
+    with pytest.raises(SettingError, match="S3_PRIVATE_BUCKET"):
+        Environment.read(NEEDED | BUCKETS | {"S3_PRIVATE_BUCKET": ""})
+
+
+@pytest.mark.parametrize("name", ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"])
+def test_half_a_key_of_a_bucket_is_none(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        Environment.read(NEEDED | BUCKETS | {name: ""})
 
 
 @pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "PUBLIC_URL"])

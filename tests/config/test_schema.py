@@ -23,6 +23,8 @@ POST /auth/ticket
 GET /users/{user_id}/profile
 PUT /users/{user_id}/profile
 PATCH /users/{user_id}/profile
+POST /users/{user_id}/avatar
+DELETE /users/{user_id}/avatar
 GET /users/{user_id}/dashboard
 GET /users/{user_id}/insights
 GET /users/{user_id}/activity

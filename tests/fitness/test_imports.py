@@ -436,7 +436,7 @@ async def _status(length: int, headers: dict[str, str], path: str = URL, sent: i
     async def admits(token: str) -> object | None:
         return object() if token == "good" else None
 
-    app = BodyLimit(taker, 100, Uploads(re.compile(rf"{URL}/?"), 1000, admits))
+    app = BodyLimit(taker, 100, [Uploads(re.compile(rf"{URL}/?"), "file", 1000, admits)])
     named = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "headers": [*named, (b"content-length", b"%d" % length)]}
     talk: Any = ApplicationCommunicator(app, scope)  # type: ignore[no-untyped-call]
@@ -470,7 +470,7 @@ async def test_one_person_sends_one_large_file_at_a_time() -> None:
     async def admits(token: str) -> str | None:
         return token
 
-    app = BodyLimit(taker, 100, Uploads(re.compile(URL), 1000, admits))
+    app = BodyLimit(taker, 100, [Uploads(re.compile(URL), "file", 1000, admits)])
 
     def talk(token: bytes, length: int = 1000) -> Any:
         headers = [(b"authorization", b"Bearer " + token), (b"content-length", b"%d" % length)]

@@ -191,7 +191,7 @@ def test_pages_out_of_postgresql_and_out_of_redis_are_what_window_functions_say(
 
 @pytest.mark.django_db
 def test_a_row_says_what_its_standing_says(make_competition: Any, make_person: Any, join: Any) -> None:
-    person = make_person("Zoë <3", avatar="https://example.org/zoe.png")
+    person = make_person("Zoë <3", avatar="0123456789abcdef" * 2)
     competition = make_competition()
     join(competition, person)
     Standing.objects.filter(competition=competition).update(
@@ -202,7 +202,7 @@ def test_a_row_says_what_its_standing_says(make_competition: Any, make_person: A
         assert changes is not None
         [row] = changes[1]
     assert dump_json(row_of(competition.id, row)).decode() == (
-        f'{{"user_id":"{person.id}","user_name":"Zoë <3","avatar":"https://example.org/zoe.png",'
+        f'{{"user_id":"{person.id}","user_name":"Zoë <3","avatar":"0123456789abcdef0123456789abcdef",'
         f'"competition_id":"{competition.id}","score":7,"steps":12,"distance":8.5,"calories":430.25,'
         '"active_minutes":1.5,"last_synced_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00.000120Z"}'
     )
