@@ -13,7 +13,6 @@ from functools import partial
 from typing import IO
 from uuid import UUID
 
-import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection, transaction
@@ -26,15 +25,16 @@ from accounts.signals import profile_changed
 from config.core.errors import NotFound, Refusal
 from config.core.storage import StoreOut, reaching_store
 
-log = structlog.get_logger(__name__)
-
 
 def change_picture(*, user_id: UUID, picture: bytes | IO[bytes], now: datetime) -> User:
     """Shows this picture of the person from now on; the one that they have already changes nothing.
 
     Raises PictureRefused (NotAPicture among them), PictureTooLarge, PicturesBusy, StoreOut, NotFound.
     """
-    redrawn = redraw_picture(picture if isinstance(picture, bytes) else picture.read(MOST_BYTES + 1))
+    data = picture if isinstance(picture, bytes) else picture.read(MOST_BYTES + 1)
+    if not connection.in_atomic_block:
+        connection.close()  # back to the pool: nobody else shall wait for it while this one waits for a decoder
+    redrawn = redraw_picture(data)
     try:
         with transaction.atomic():
             _lock_pictures(user_id)
@@ -57,14 +57,10 @@ def remove_picture(*, user_id: UUID, now: datetime) -> User:
 
 
 def remove_unshown_picture(*, user_id: UUID, digest: str) -> None:
-    """Removes the files of a picture that the person does not show. When the store is out they stay; the nightly job
-    finds them."""
-    with suppress(StoreOut), transaction.atomic():
-        _lock_pictures(user_id)
-        if not User.objects.filter(id=user_id, avatar=digest).exists():
-            with reaching_store():
-                for side in SIDES:
-                    storages["default"].delete(picture_name(user_id, digest, side))
+    """Removes the files of a picture unless the person shows it. When the store is out they stay; the nightly job finds
+    them."""
+    with suppress(StoreOut):
+        _remove_unshown(user_id, digest)
 
 
 def remove_picture_after_commit(*, user_id: UUID, digest: str) -> None:
@@ -82,9 +78,20 @@ def remove_orphan_pictures() -> int:
         found = set(filter(None, map(picture_named, _listed(f"{FOLDER}/{folder}")[1])))
         people = User.objects.filter(id__in={user_id for user_id, _ in found})
         for user_id, digest in found.difference(people.values_list("id", "avatar")):
-            remove_unshown_picture(user_id=user_id, digest=digest)
-            removed += 1
+            removed += _remove_unshown(user_id, digest)
     return removed
+
+
+@transaction.atomic
+def _remove_unshown(user_id: UUID, digest: str) -> bool:
+    """False for a picture that is shown. Raises StoreOut."""
+    _lock_pictures(user_id)
+    if User.objects.filter(id=user_id, avatar=digest).exists():
+        return False
+    with reaching_store():
+        for side in SIDES:
+            storages["default"].delete(picture_name(user_id, digest, side))
+    return True
 
 
 def _show(before: User, digest: str, now: datetime) -> User:

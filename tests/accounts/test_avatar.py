@@ -1,6 +1,7 @@
 """POST and DELETE /api/v1/users/{user_id}/avatar, the files that it makes, and whoever shows them."""
 
 import io
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -28,6 +28,9 @@ from accounts.tasks import remove_orphan_pictures as nightly
 from config.asgi import application
 from config.core.environment import Rate
 from config.core.errors import NotFound
+from config.core.threads import in_thread
+from leaderboards.frames import snapshot_frame
+from leaderboards.queries import board_page
 from tests.accounts.drawing import GREEN, RED, SVG, encoded, opened, photograph, plain
 from tests.config.test_body_limit import post as post_raw
 
@@ -214,8 +217,7 @@ def test_more_than_five_megabytes_are_too_large(me: APIClient) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_body_that_is_far_too_large_is_not_even_received() -> None:
-    person = await sync_to_async(User.objects.create)(name="Ada")
+async def test_a_body_that_is_far_too_large_is_not_even_received(person: User) -> None:
     head = {"content-type": "multipart/form-data; boundary=x", "content-length": str(9 * 1024**2)}
     token = {"authorization": f"Bearer {AccessToken.for_user(person)}"}
     answer = await post_raw(application, URL, [b"x"], head | token, sends_all=False)
@@ -248,6 +250,9 @@ def test_boards_and_lists_show_the_small_one_and_are_redrawn(
     assert small.endswith("-96.webp")
     assert (after["entries"][0]["avatar"], after["version"] > before["version"]) == (small, True)
     assert me.get(people).json()["data"][0]["avatar"] == small
+    assert (
+        json.loads(snapshot_frame(board_page(competition, offset=0, limit=1)))["data"]["rankings"][0]["avatar"] == small
+    )
     assert opened(Client().get(small).content).size == (96, 96)
     me.delete(URL)
     assert me.get(board).json()["data"]["entries"][0]["avatar"] is None
@@ -297,7 +302,7 @@ def test_nothing_else_is_served(media: Path, path: str, verb: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_the_server_itself_hands_it_over(person: User, now: datetime) -> None:
-    changed = await sync_to_async(change_picture)(user_id=person.id, picture=PICTURE, now=now)
+    changed = await in_thread(change_picture)(user_id=person.id, picture=PICTURE, now=now)
     path = f"/media/{picture_name(person.id, changed.avatar, SMALL)}"
     talk: Any = ApplicationCommunicator(  # type: ignore[no-untyped-call]
         application,
@@ -320,6 +325,7 @@ async def test_the_server_itself_hands_it_over(person: User, now: datetime) -> N
     start = await talk.receive_output(timeout=5)
     assert (start["status"], dict(start["headers"])[b"X-Content-Type-Options"]) == (200, b"nosniff")
     assert opened((await talk.receive_output(timeout=5))["body"]).size == (96, 96)
+    await talk.wait()
 
 
 # --- What is left over ---

@@ -209,6 +209,8 @@ def test_a_picture_can_be_removed_while_the_store_is_down(
     with django_capture_on_commit_callbacks(execute=True):
         remove_picture(user_id=person.id, now=now)
     assert User.objects.get(id=person.id).avatar == ""
+    with pytest.raises(StoreOut):
+        remove_orphan_pictures()
     use_bucket(moto)
     assert len(keys(bucket)) == 2
     assert remove_orphan_pictures() == 1
