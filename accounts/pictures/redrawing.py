@@ -25,7 +25,7 @@ FORMATS = [
     )
 ]
 MOST_PIXELS = 40_000_000
-"""Four bytes each while they are decoded. The largest photograph of a telephone that fits 5 MB is below."""
+"""Four bytes each while they are decoded, of a WebP some sixteen."""
 MOST_FRAMES = 1_000
 CPU_SECONDS = 3
 MEMORY_BYTES = 768 * 1024**2
