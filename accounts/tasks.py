@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 from django.core.management import call_command
 from procrastinate.contrib.django import app
 
-from accounts.services.delivering import deliver_due
 from accounts.services import pictures
+from accounts.services.delivering import deliver_due
 
 
 @app.periodic(cron="17 3 * * *")

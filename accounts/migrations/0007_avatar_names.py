@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Nothing has written this column yet; an address that somebody put there by hand is refused, not lost."""
 
     dependencies = [
-        ("accounts", "0005_audit"),
+        ("accounts", "0006_notifications"),
     ]
 
     operations = [
