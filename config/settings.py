@@ -266,6 +266,22 @@ GOOGLE_FIT_URL = "https://www.googleapis.com"
 GOOGLE_CONSENT_URL = "https://accounts.google.com"
 GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com"  # noqa: S105 - an address
 
+# --- Messages ---------------------------------------------------------------------------------------------------------
+
+MESSAGE_TIMEOUT_SECONDS = 10.0
+DEFAULT_FROM_EMAIL = ENV.MAIL_FROM or "Pacesetter <pacesetter@localhost>"
+SENDGRID_API_KEY = ENV.SENDGRID_API_KEY
+SENDGRID_URL = "https://api.sendgrid.com"
+SENDGRID_WEBHOOK_KEY = ENV.SENDGRID_WEBHOOK_KEY
+EMAIL_BACKEND = f"django.core.mail.backends.{'console' if DEBUG else 'filebased'}.EmailBackend"  # without that key
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+FCM_SERVICE_ACCOUNT = ENV.FCM_SERVICE_ACCOUNT
+FCM_URL = "https://fcm.googleapis.com"
+TWILIO_ACCOUNT_SID = ENV.TWILIO_ACCOUNT_SID
+TWILIO_AUTH_TOKEN = ENV.TWILIO_AUTH_TOKEN
+TWILIO_FROM = ENV.TWILIO_FROM
+TWILIO_URL = "https://api.twilio.com"
+
 # --- The API ----------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

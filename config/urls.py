@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import JSONRenderer
 
+from accounts.api.channel_webhooks import sendgrid_webhook_view, twilio_webhook_view
 from accounts.api.pictures import picture_view
 from accounts.pictures.names import NAME
 from config.api import health
@@ -37,6 +38,8 @@ urlpatterns = [
     re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),
     re_path(r"^sandbox/(?P<reference>[^/]+)/?$", reading(sandbox_view), name="sandbox"),
+    re_path(r"^webhooks/messages/sendgrid/?$", sendgrid_webhook_view),
+    re_path(r"^webhooks/messages/twilio/?$", twilio_webhook_view),
     re_path(r"^webhooks/(?P<gateway>[^/]+)/?$", webhook_view, name="webhook"),
     re_path(r"^\.well-known/pacesetter-statement-key\.pem$", reading(statement_key_view), name="statement-key"),
     path("admin/", admin.site.urls),

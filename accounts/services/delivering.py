@@ -140,7 +140,7 @@ def _certainly_unsent(bundle: Sequence[Delivery], message: Letter | Push | Text,
     if not isinstance(message, Text):
         return True  # a letter was waited for, a push message repeats itself harmlessly
     try:
-        provider_id = sent_already(message)
+        provider_id = sent_already(message, since=bundle[0].notification.created_at)
     except ChannelError as error:
         _wait_or_give_up(bundle, str(error), now, after=None, state=DeliveryState.UNKNOWN)
         return False

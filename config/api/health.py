@@ -17,12 +17,13 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.authentication import CallerAuthentication
+from accounts.channels import sending
 from accounts.models import Scope, ServiceKey, User
 from config.core.errors import Forbidden, reading
 from config.core.json import dump_json
 from config.core.redis import RedisError, redis_client
 from config.core.request import direct_address_of
-from fitness.clouds import circuits
+from fitness import clouds
 
 DETAILS_TTL_SECONDS = 5
 _migrated: list[bool] = []
@@ -49,12 +50,14 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 @reading
 def detailed(request: HttpRequest) -> HttpResponse:
-    """Each component with its latency, and which clouds are left alone; remembered for five seconds. For operators."""
+    """Each component with its latency, and which clouds and providers are left alone; remembered for five seconds.
+    For operators."""
     _operators_only(request)
     found = _remembered()
     if found is None:
         components = check_components()
-        found = {"status": _overall(components), "components": components, "circuits": circuits()}
+        circuits = {**clouds.circuits(), **sending.circuits()}
+        found = {"status": _overall(components), "components": components, "circuits": circuits}
         _remember(found)
     return _answer(found)
 

@@ -4,6 +4,7 @@
 """
 
 import base64
+import json
 import math
 import os
 import re
@@ -14,14 +15,23 @@ from dataclasses import MISSING, dataclass, field, fields
 from decimal import Decimal
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key
 
 from config.core.money import CURRENCIES
 
 Network = IPv4Network | IPv6Network
 
 DEVELOPMENT_SECRET = "development-only-secret-do-not-use-it-where-anyone-else-can-reach"  # noqa: S105 - refused without DEBUG
+
+
+_SERVICE_ACCOUNT = {"project_id", "client_email", "private_key", "token_uri"}
 
 
 class SettingError(Exception):
@@ -56,6 +66,17 @@ class Seed(bytes):
 
     def __str__(self) -> str:
         return base64.b64encode(self).decode()
+
+
+class PublicKey(bytes):
+    """An ECDSA key on the curve P-256, in DER, or none."""
+
+    def __str__(self) -> str:
+        return base64.b64encode(self).decode()
+
+
+class ServiceAccount(str):
+    """The JSON of a service account's key, or none."""
 
 
 class Keys(tuple[str, ...]):
@@ -189,9 +210,38 @@ class Environment:
         default=30, metadata=means("After so long without news a connected cloud is asked anyway.")
     )
     BREAKER_FAILURES: int = field(
-        default=5, metadata=means("After so many failures in a row a cloud is left alone for a while.")
+        default=5, metadata=means("After so many failures in a row a cloud or a messages' provider is left alone.")
     )
     BREAKER_SECONDS: int = field(default=30, metadata=means("How long it is left alone."))
+    MAIL_FROM: str = field(default="", metadata=means("Sender of e-mails, such as Pacesetter <steps@example.org>."))
+    SENDGRID_API_KEY: str = field(
+        default="",
+        metadata=means(
+            "Key of SendGrid with the permission to send mail; empty: mail is written to the console with DEBUG,"
+            " else to files under DATA_DIR/mail."
+        ),
+    )
+    SENDGRID_WEBHOOK_KEY: PublicKey = field(
+        default=PublicKey(),
+        metadata=means("Verification key of SendGrid's signed event webhook to /webhooks/messages/sendgrid."),
+    )
+    FCM_SERVICE_ACCOUNT: ServiceAccount = field(
+        default=ServiceAccount(),
+        metadata=means(
+            "Service account that may send push messages by Firebase Cloud Messaging: its JSON file, or the JSON;"
+            " empty: the log says what would be pushed."
+        ),
+    )
+    TWILIO_ACCOUNT_SID: str = field(
+        default="", metadata=means("Account of Twilio that sends texts; empty: the log says what would be sent.")
+    )
+    TWILIO_AUTH_TOKEN: str = field(
+        default="", metadata=means("Token of that account; it also signs webhooks to /webhooks/messages/twilio.")
+    )
+    TWILIO_FROM: str = field(
+        default="",
+        metadata=means("Number that texts come from, such as +15551234567, or the MG sid of a Messaging Service."),
+    )
     OWNER_ONLY_SOURCES: tuple[str, ...] = field(
         default=("strava",),
         metadata=means("Apps and channels whose data may only be shown to its owner, so it counts on no board."),
@@ -240,7 +290,7 @@ class Environment:
             try:
                 values[known.name] = _PARSERS[types[known.name]][1](text)
             except ValueError as error:
-                shown = "" if types[known.name] in (Seed, Keys) else f" ({text!r})"
+                shown = "" if types[known.name] in (Seed, Keys, PublicKey, ServiceAccount) else f" ({text!r})"
                 raise SettingError(f"{known.name} cannot be read{shown}: {error}.") from None
         if "LOG_LEVEL" in values:
             values["LOG_LEVEL"] = values["LOG_LEVEL"].upper()  # earlier services wrote it small
@@ -282,6 +332,7 @@ class Environment:
         self._refuse_unready_gateway()
         self._refuse_unready_clouds()
         self._refuse_unready_buckets()
+        self._refuse_unready_channels()
         if self.DEBUG:
             if self.HOST not in ("127.0.0.1", "::1", "localhost"):
                 raise SettingError(
@@ -324,6 +375,16 @@ class Environment:
         for name in ("S3_ENDPOINT_URL", "S3_PUBLIC_URL"):
             if getattr(self, name) and not _is_web_address(getattr(self, name)):
                 raise SettingError(f"{name} must look like https://files.example.org.")
+
+    def _refuse_unready_channels(self) -> None:
+        needs = {
+            "SENDGRID_API_KEY": ("MAIL_FROM",),
+            "TWILIO_ACCOUNT_SID": ("TWILIO_AUTH_TOKEN", "TWILIO_FROM", "PUBLIC_URL"),
+        }
+        for key, others in needs.items():
+            for name in others if getattr(self, key) else ():
+                if not getattr(self, name):
+                    raise SettingError(f"{name} must be set, as {key} is.")
 
     @property
     def payment_gateway(self) -> str:
@@ -411,6 +472,36 @@ def _seed(text: str) -> Seed:
     return seed
 
 
+def _public_key(text: str) -> PublicKey:
+    try:
+        der = base64.b64decode(text, validate=True)
+        key = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        raise ValueError("write the key as SendGrid shows it, which begins with MFkwEwYH")
+    return PublicKey(der)
+
+
+def _service_account(text: str) -> ServiceAccount:
+    try:
+        account = text if text.startswith("{") else Path(text).read_text(encoding="utf-8")
+    except OSError:
+        raise ValueError("there is no file that can be read under this name") from None
+    if not _is_service_account(account):
+        raise ValueError("it is no JSON key of a service account, as the Google Cloud console makes them")
+    return ServiceAccount(account)
+
+
+def _is_service_account(text: str) -> bool:
+    try:
+        fields = json.loads(text)
+        key = load_pem_private_key(fields["private_key"].encode(), password=None)
+    except (ValueError, KeyError, TypeError, AttributeError, UnsupportedAlgorithm):
+        return False
+    return isinstance(key, RSAPrivateKey) and fields.keys() >= _SERVICE_ACCOUNT
+
+
 def _keys(text: str) -> Keys:
     words = _words(text)
     if not words or any(len(_url_safe(word)) != 32 for word in words):
@@ -434,6 +525,8 @@ _PARSERS: dict[object, tuple[str, Callable[[str], object]]] = {
     Rate: ("per-second/burst", _rate),
     Amounts: ("amounts", _amounts),
     Seed: ("base64", _seed),
+    PublicKey: ("base64", _public_key),
+    ServiceAccount: ("path or JSON", _service_account),
     Keys: ("comma-separated base64", _keys),
 }
 

@@ -69,6 +69,11 @@ class WrongMethod(Refusal):
     allow: ClassVar[str] = "GET, HEAD"
 
 
+class NotPosted(WrongMethod):
+    message = "Webhooks are posted here."
+    allow = "POST"
+
+
 class NotFound(Refusal):
     status = HTTPStatus.NOT_FOUND
     message = "There is nothing here under this address."

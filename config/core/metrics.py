@@ -22,3 +22,4 @@ CIRCUIT_CHANGES = Counter("pacesetter_circuit_changes_total", "States that circu
 CLOUD_REQUESTS = Counter("pacesetter_cloud_requests_total", "Requests to clouds by outcome", ["provider", "outcome"])
 CLOUD_FETCHES = Counter("pacesetter_cloud_fetches_total", "Fetches of connections by outcome", ["provider", "outcome"])
 DELIVERIES = Counter("pacesetter_deliveries_total", "Messages to people by outcome", ["channel", "outcome"])
+MESSAGES = Counter("pacesetter_messages_total", "Attempts to send a message by how they ended", ["provider", "outcome"])

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 import structlog
 from django.conf import settings
 
+from config.core.outgoing import USUAL_WAIT_SECONDS
 from fitness.clouds.base import CloudBusy, CloudRefused, ConsentNeeded, Grant, fields_of
-from fitness.clouds.web import USUAL_WAIT_SECONDS, CloudAnswer, CloudWeb, Fields
+from fitness.clouds.web import CloudAnswer, CloudWeb, Fields
 
 log = structlog.get_logger(__name__)
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -12,13 +10,12 @@ import stamina
 from config.core.breaker import Breaker, CircuitOpen
 from config.core.json import UnreadableJSON, load_json
 from config.core.metrics import CLOUD_REQUESTS
+from config.core.outgoing import outgoing_client, wait_asked_for
 from fitness.clouds.base import CloudBusy, CloudError, CloudUnavailable, TokenRefused
 
 Fields = Mapping[str, Any]
 
 ATTEMPTS = 3
-USUAL_WAIT_SECONDS = 60.0
-LONGEST_WAIT_SECONDS = 24 * 3600.0
 
 
 class CloudAnswer(CloudError):
@@ -88,7 +85,7 @@ class CloudWeb:
         except CircuitOpen as circuit:
             raise CloudBusy(f"{self._title} does not answer at the moment.", circuit.retry_after) from None
         if answer.status_code == 429:
-            raise CloudBusy(f"{self._title} asks us to wait.", _retry_after(answer))
+            raise CloudBusy(f"{self._title} asks us to wait.", wait_asked_for(answer.headers))
         body = _fields(answer) or {}
         if answer.status_code >= 300:
             raise CloudAnswer(f"{self._title} refused our request ({answer.status_code}).", answer.status_code, body)
@@ -97,7 +94,7 @@ class CloudWeb:
     def _answered(self, request: httpx.Request) -> httpx.Response:
         """Causes are cut off: they hold whole requests."""
         try:
-            answer = _client(self._timeout_seconds).send(request)
+            answer = outgoing_client(self._timeout_seconds).send(request)
         except httpx.TimeoutException:
             raise CloudUnavailable(f"{self._title} did not answer in time.") from None
         except httpx.HTTPError:
@@ -107,13 +104,6 @@ class CloudWeb:
         if answer.status_code < 300 and _fields(answer) is None:
             raise CloudUnavailable(f"{self._title} gave an answer that was cut off.")
         return answer
-
-
-@cache
-def _client(timeout_seconds: float) -> httpx.Client:
-    """One pool of connections for all clouds. It keeps no cookies: they would be one person's, for all."""
-    jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.Client(timeout=timeout_seconds, follow_redirects=False, cookies=jar)
 
 
 _OUTCOMES: Mapping[type[CloudError], str] = {CloudUnavailable: "unavailable", CloudBusy: "busy"}
@@ -126,10 +116,3 @@ def _fields(answer: httpx.Response) -> Fields | None:
     except UnreadableJSON:
         return None
     return body if isinstance(body, dict) else None
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds, https://www.rfc-editor.org/rfc/rfc9110#field.retry-after; a date or nothing means the usual wait."""
-    text = answer.headers.get("Retry-After", "")
-    seconds = float(text) if text.isdecimal() and len(text) < 9 else USUAL_WAIT_SECONDS
-    return min(max(seconds, 1.0), LONGEST_WAIT_SECONDS)

@@ -16,7 +16,7 @@ from competitions import queries as competitions
 from competitions.models import Competition
 from competitions.rules import Visibility
 from config.core.api import APIView, PageQuery, body_of, paginated, query_of, success, uuid_of
-from config.core.errors import NotFound, WrongMethod
+from config.core.errors import NotFound, NotPosted
 from config.core.money import to_decimal
 from prizes import queries
 from prizes.actors import Actor
@@ -233,11 +233,6 @@ def sandbox_view(request: HttpRequest, reference: str) -> HttpResponse:
         raise NotFound
     text = "This is the sandbox: the fee pays itself within a second or two. You can close this page."
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
-
-
-class NotPosted(WrongMethod):
-    message = "Webhooks are posted here."
-    allow = "POST"
 
 
 @csrf_exempt  # a gateway has a signature instead

@@ -1,6 +1,7 @@
 """Every setting of a deployment, read once and checked."""
 
 import base64
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -11,7 +12,19 @@ from typing import Any
 
 import pytest
 
-from config.core.environment import DEVELOPMENT_SECRET, Amounts, Environment, Keys, Rate, Seed, SettingError, example
+from config.core.environment import (
+    DEVELOPMENT_SECRET,
+    Amounts,
+    Environment,
+    Keys,
+    PublicKey,
+    Rate,
+    Seed,
+    SettingError,
+    example,
+)
+from tests.accounts.channels.fcm_server import private_key_pem
+from tests.accounts.channels.sendgrid_server import SendGrid
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {
@@ -33,6 +46,21 @@ BUCKETS = {
     "S3_PRIVATE_BUCKET": "papers",
     "S3_ACCESS_KEY_ID": "AKIA1",
     "S3_SECRET_ACCESS_KEY": "s3cr3t",
+}
+PUBLIC_KEY = base64.b64encode(SendGrid().verification_key).decode()
+SERVICE_ACCOUNT = json.dumps(
+    {
+        "project_id": "steps",
+        "client_email": "pusher@steps.iam.gserviceaccount.com",
+        "private_key": private_key_pem(),
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+)
+TWILIO = {
+    "TWILIO_ACCOUNT_SID": "AC1",
+    "TWILIO_AUTH_TOKEN": "hush",
+    "TWILIO_FROM": "+15551234567",
+    "PUBLIC_URL": "https://steps.example.org",
 }
 STRIPE = {
     "PAYMENT_GATEWAY": "stripe",
@@ -80,6 +108,13 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "CLOUD_POLL_MINUTES": ("5", 5),
     "BREAKER_FAILURES": ("3", 3),
     "BREAKER_SECONDS": ("60", 60),
+    "MAIL_FROM": ("Steps <steps@example.org>", "Steps <steps@example.org>"),
+    "SENDGRID_API_KEY": ("SG.1", "SG.1"),
+    "SENDGRID_WEBHOOK_KEY": (PUBLIC_KEY, PublicKey(base64.b64decode(PUBLIC_KEY))),
+    "FCM_SERVICE_ACCOUNT": (SERVICE_ACCOUNT, SERVICE_ACCOUNT),
+    "TWILIO_ACCOUNT_SID": ("AC1", "AC1"),
+    "TWILIO_AUTH_TOKEN": ("hush", "hush"),
+    "TWILIO_FROM": ("+15551234567", "+15551234567"),
     "OWNER_ONLY_SOURCES": ("strava, google_fit", ("strava", "google_fit")),
     "S3_BUCKET": ("pictures", "pictures"),
     "S3_PRIVATE_BUCKET": ("papers", "papers"),
@@ -100,13 +135,8 @@ OF_EARLIER_SERVICES = {
 @pytest.mark.parametrize("name", [known.name for known in fields(Environment)])
 def test_every_setting_is_read(name: str) -> None:
     written, read = WRITTEN[name]
-    environ = (
-        NEEDED
-        | CLOUD
-        | BUCKETS
-        | {"GOOGLE_FIT_CLIENT_SECRET": "x", "SUPABASE_URL": "https://q.supabase.co"}
-        | {name: written}
-    )
+    others = {"GOOGLE_FIT_CLIENT_SECRET": "x", "SUPABASE_URL": "https://q.supabase.co", "MAIL_FROM": "x@example.org"}
+    environ = NEEDED | CLOUD | BUCKETS | TWILIO | others | {name: written}
     assert getattr(Environment.read(environ), name) == read
     assert getattr(Environment.read(environ | {name: f"  {written} "}), name) == read
 
@@ -185,6 +215,14 @@ def test_a_log_level_may_be_written_small_as_earlier_services_did(level: str) ->
         ("TOKEN_KEYS", "c2hvcnQ="),
         ("STATEMENT_KEY", "c2hvcnQ="),
         ("STATEMENT_KEY", "no base64!"),
+        ("SENDGRID_WEBHOOK_KEY", "no base64!"),
+        ("SENDGRID_WEBHOOK_KEY", "c2hvcnQ="),
+        ("SENDGRID_WEBHOOK_KEY", PUBLIC_KEY[:-4]),
+        ("FCM_SERVICE_ACCOUNT", "/nowhere/account.json"),
+        ("FCM_SERVICE_ACCOUNT", "{"),
+        ("FCM_SERVICE_ACCOUNT", "{}"),
+        ("FCM_SERVICE_ACCOUNT", SERVICE_ACCOUNT.replace("project_id", "project")),
+        ("FCM_SERVICE_ACCOUNT", '{"private_key": 5}'),
         ("STATEMENT_KEY", "\u00e4" * 43 + "="),
     ],
 )
@@ -260,6 +298,29 @@ def test_a_bucket_of_pictures_needs_one_of_private_files_beside_it() -> None:
 def test_half_a_key_of_a_bucket_is_none(name: str) -> None:
     with pytest.raises(SettingError, match=name):
         Environment.read(NEEDED | BUCKETS | {name: ""})
+
+
+@pytest.mark.parametrize("name", ["TWILIO_AUTH_TOKEN", "TWILIO_FROM", "PUBLIC_URL"])
+def test_twilio_needs_its_token_a_sender_and_an_address_to_report_to(name: str) -> None:
+    assert Environment.read(NEEDED | TWILIO).TWILIO_ACCOUNT_SID == "AC1"
+    with pytest.raises(SettingError, match=name):
+        Environment.read(NEEDED | TWILIO | {name: ""})
+
+
+def test_sendgrid_needs_a_sender() -> None:
+    with pytest.raises(SettingError, match="MAIL_FROM"):
+        Environment.read(NEEDED | {"SENDGRID_API_KEY": "SG.1"})
+
+
+def test_a_service_account_may_be_a_file_and_is_never_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "account.json"
+    path.write_text(SERVICE_ACCOUNT)
+    assert Environment.read(NEEDED | {"FCM_SERVICE_ACCOUNT": str(path)}).FCM_SERVICE_ACCOUNT == SERVICE_ACCOUNT
+    path.write_text(SERVICE_ACCOUNT.replace("token_uri", "uri"))
+    for written in (str(path), path.read_text()):
+        with pytest.raises(SettingError) as refused:
+            Environment.read(NEEDED | {"FCM_SERVICE_ACCOUNT": written})
+        assert "PRIVATE KEY" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "PUBLIC_URL"])
