@@ -24,7 +24,7 @@ def send(message: Letter | Push | Text) -> str:
 
 def sent_already(message: Text, *, since: datetime) -> str | None:
     """The provider's id of this text if it was taken after ``since``, a moment before the first attempt: somebody may
-    have been sent the very same words earlier. Ask a minute or more after the attempt. Raises ChannelError, which then
+    have been sent the very same words earlier. The words must be those of that attempt. Raises ChannelError, which then
     says that it is still unknown."""
     return twilio.found_text(message, since=since) if settings.TWILIO_ACCOUNT_SID else None
 

@@ -24,6 +24,7 @@ from accounts.channels.base import (
     MessageRefused,
     OutcomeUnknown,
     ProviderBusy,
+    ProviderUnavailable,
     Push,
     Text,
 )
@@ -189,7 +190,7 @@ def _judge(bundle: Sequence[Delivery], error: ChannelError, address: str, now: d
         case OutcomeUnknown():
             wait = WORD_COMES_WITHIN if channel == Channel.EMAIL else timedelta(seconds=_FIRST_WAIT_SECONDS)
             _wait_or_give_up(bundle, str(error), now, after=wait, state=DeliveryState.UNKNOWN)
-        case ProviderBusy():
+        case ProviderBusy() | ProviderUnavailable() if error.retry_after:
             _wait_or_give_up(bundle, str(error), now, after=timedelta(seconds=error.retry_after))
         case _:
             _wait_or_give_up(bundle, str(error), now, after=None)
