@@ -56,9 +56,9 @@ def _signature(text: str, token: str) -> bytes:
 
 
 def _spellings(url: str) -> Iterator[str]:
-    """Without the port, and with it."""
+    """Without the port, and with it; the host's name as it is written."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = re.sub(r":[0-9]+$", "", parts.netloc)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     yield parts._replace(netloc=host).geturl()
     yield parts._replace(netloc=f"{host}:{port}").geturl()

@@ -106,6 +106,8 @@ def handler_of(provider: Provider) -> type[BaseHTTPRequestHandler]:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
+            if self.close_connection:  # said, or the next request might go into it
+                self.send_header("Connection", "close")
             self.send_header("Content-Length", str(len(answer.body) + missing))
             self.end_headers()
             self.wfile.write(answer.body)

@@ -94,6 +94,13 @@ def test_each_message_arrives_once_whatever_goes_wrong(
     assert len({pushed["apns"]["headers"]["apns-collapse-id"] for pushed in providers.fcm.taken}) == 1
 
 
+def test_a_provider_that_says_when_is_asked_then(providers: Providers, three: list[Delivery], now: datetime) -> None:
+    for provider, at in ((providers.sendgrid, ""), (providers.fcm, "messages"), (providers.twilio, "")):
+        provider.faults.append(Fault("answer", answer=Answer(503, headers={"Retry-After": "400"}), at=at))
+    deliver_at(now)
+    assert set(Delivery.objects.values_list("due_at", flat=True)) == {now + timedelta(seconds=400)}
+
+
 def test_dead_addresses_are_left_alone(
     providers: Providers, three: list[Delivery], person: User, make_delivery: MakeDelivery, now: datetime
 ) -> None:

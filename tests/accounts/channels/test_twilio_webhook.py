@@ -127,8 +127,16 @@ def test_the_documented_example_is_right() -> None:
     )
 
 
-@pytest.mark.parametrize("address", ["https://steps.example.org:443", "https://steps.example.org"])
-@pytest.mark.parametrize("signed", ["https://steps.example.org:443", "https://steps.example.org"])
+@pytest.mark.parametrize(
+    ("address", "signed"),
+    [
+        ("https://steps.example.org:443", "https://steps.example.org"),
+        ("https://steps.example.org", "https://steps.example.org:443"),
+        ("https://steps.example.org:8443", "https://steps.example.org:8443"),
+        ("https://Steps.Example.org", "https://Steps.Example.org"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
 def test_the_port_may_stand_in_the_address_or_not(twilio: Twilio, settings: Any, address: str, signed: str) -> None:
     settings.PUBLIC_URL = address
     url = f"{signed}/webhooks/messages/twilio"

@@ -1,7 +1,9 @@
 """Every provider, and every way in which sending can end: one request, one verdict."""
 
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -97,6 +99,36 @@ def test_nothing_was_sent_where_nobody_listens(side: Side, settings: Any) -> Non
     assert type(raised.value) is ProviderUnavailable
     setattr(settings, side.url_setting, side.provider.url)
     assert side.send()
+
+
+@pytest.fixture
+def full_house() -> Iterator[str]:
+    """A server that is too busy even to take connections."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as waiting:
+        for _ in range(4):
+            guest = waiting.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_nothing_was_sent_before_the_door_opened(side: Side, settings: Any, full_house: str) -> None:
+    settings.MESSAGE_TIMEOUT_SECONDS = SOON
+    setattr(settings, side.url_setting, full_house)
+    if side.name == "fcm":
+        settings.FCM_SERVICE_ACCOUNT = side.provider.service_account(token_uri=f"{full_house}/token")  # type: ignore[attr-defined]
+    with pytest.raises(ProviderUnavailable) as raised:
+        side.send()
+    assert type(raised.value) is ProviderUnavailable
+
+
+@pytest.mark.django_db
+def test_operators_see_which_provider_is_left_alone(side: Side, client: Client) -> None:
+    side.provider.faults.extend([Fault("answer", answer=Answer(503), at="messages" if side.name == "fcm" else "")] * 5)
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailable):
+            side.send()
+    assert client.get("/health/detailed").json()["circuits"] == {side.name: "open"}
 
 
 def test_an_address_that_is_no_use_is_dead(side: Side) -> None:
