@@ -150,9 +150,13 @@ class _Account:
             return str(self._credentials.token)
 
 
-@cache
+_accounts = cache(_Account)
+_accounts_lock = Lock()
+
+
 def _account(text: str) -> _Account:
-    return _Account(text)
+    with _accounts_lock:  # or threads that begin together would each have one
+        return _accounts(text)
 
 
 class _Tokens(TokenResponse):
