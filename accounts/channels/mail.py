@@ -34,7 +34,7 @@ warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 
 PROVIDER = "SendGrid"
 _BACKEND = "anymail.backends.sendgrid.EmailBackend"
-_LOCAL = "The mail backend"
+_LOCAL = "mail"
 _ABOUT_THE_ADDRESS = re.compile(r"personalizations\.\d+\.to\b")
 _ABOUT_THE_SENDER = re.compile(r"from\b")
 
@@ -88,9 +88,9 @@ def _send_locally(letter: Letter) -> str:
     try:
         message.send()
     except ImproperlyConfigured:
-        raise ProviderMisconfigured(f"{_LOCAL} is not set up.") from None
+        raise ProviderMisconfigured("The mail backend is not set up.") from None
     except OSError:
-        raise ProviderUnavailable(f"{_LOCAL} could not take the letter.") from None
+        raise ProviderUnavailable("The mail backend could not take the letter.") from None
     return str(message.extra_headers["Message-ID"]).strip("<>")
 
 
