@@ -392,7 +392,8 @@ UNFOLD = {
 
 # --- Texts, times, files, logs ----------------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of the whole site; only what is sent to people is in their own language
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"

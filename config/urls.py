@@ -11,6 +11,7 @@ from config.api import health
 from config.api.avatars import AvatarView
 from config.api.profiles import ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
+from config.pages.unsubscribe import unsubscribe_view
 from leaderboards.pages import board_page_view, boards_page_view
 from prizes.api.views import sandbox_view, statement_key_view, webhook_view
 
@@ -37,6 +38,7 @@ urlpatterns = [
     re_path(rf"^media/(?P<name>{NAME})$", reading(picture_view), name="picture"),
     re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),
+    re_path(r"^unsubscribe/(?P<token>[^/]+)/?$", unsubscribe_view, name="unsubscribe"),
     re_path(r"^sandbox/(?P<reference>[^/]+)/?$", reading(sandbox_view), name="sandbox"),
     re_path(r"^webhooks/messages/sendgrid/?$", sendgrid_webhook_view),
     re_path(r"^webhooks/messages/twilio/?$", twilio_webhook_view),

@@ -110,6 +110,7 @@ class Delivery(models.Model):
                 fields=["due_at"], condition=Q(state__in=["waiting", "sending", "unknown"]), name="deliveries_due"
             ),
             models.Index(fields=["-due_at", "id"], name="deliveries_lists"),
+            models.Index(fields=["state", "-due_at", "id"], name="deliveries_by_state"),
             models.Index(fields=["letter_id"], condition=~Q(letter_id=None), name="deliveries_of_letter"),
         ]
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.channels.base import (
     AddressDead,
@@ -32,6 +33,7 @@ from accounts.channels.sending import send, sent_already
 from accounts.messages import digest_of, letter_of, push_of, text_of
 from accounts.models import Delivery, DeliveryState, Device
 from accounts.notices import NOTICES, Channel, Event
+from accounts.services.notifying import wake_deliverer
 from accounts.services.suppressing import is_suppressed, suppress_address
 from config.core.metrics import DELIVERIES
 
@@ -75,6 +77,21 @@ def deliver_due(*, clock: Callable[[], datetime]) -> int:
             list(threads.map(lambda bundle: _deliver_alone(bundle, clock), claimed))
             done += len(claimed)
     return done
+
+
+@transaction.atomic
+def retry_deliveries(*, delivery_ids: Collection[UUID], by: str, now: datetime) -> int:
+    """Puts those of them that failed, and are still of use, back to where they wait; says how many. ``by``: whose
+    decision it was. Those of a digest go into a letter of their own, as the rest of theirs may have arrived."""
+    useful = Q(notification__expires_at=None) | Q(notification__expires_at__gt=now)
+    failed = Delivery.objects.filter(useful, id__in=delivery_ids, state=DeliveryState.FAILED).values("id")
+    count = Delivery.objects.filter(id__in=failed, state=DeliveryState.FAILED).update(
+        state=DeliveryState.WAITING, due_at=now, done_at=None, letter_id=None, reason="Tried again by hand."
+    )
+    if count:
+        log.warning("deliveries_retried", by=by, count=count)
+        wake_deliverer()
+    return count
 
 
 def _claimed(now: datetime) -> list[list[Delivery]]:

@@ -15,7 +15,7 @@ COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("active", "paid", "done", "accepted", "connected", "taken", "completed", "succeeded"), "success"),
     **dict.fromkeys(("open", "pending", "waiting", "reserved", "ended", "unknown", "needs_consent"), "warning"),
     **dict.fromkeys(("failed", "failing", "disqualified", "excluded"), "danger"),
-    **dict.fromkeys(("upcoming", "running", "sent", "doing", "todo"), "info"),
+    **dict.fromkeys(("upcoming", "running", "sending", "sent", "doing", "todo"), "info"),
 }
 """Of states, whatever they are of; the word stands beside the colour."""
 

@@ -81,6 +81,17 @@ GROUPS: Sequence[tuple[str, Sequence[Link]]] = (
         ),
     ),
     (
+        "Messages",
+        (
+            _table("Notifications", "accounts_notification", "notifications"),
+            _table("Deliveries", "accounts_delivery", "outgoing_mail"),
+            Link("How they read", "message_preview", "preview", ("accounts.view_notification", ORGANISE)),
+            _table("Devices", "accounts_device", "smartphone"),
+            _table("Phones", "accounts_phone", "call"),
+            _table("Closed addresses", "accounts_suppression", "unsubscribe"),
+        ),
+    ),
+    (
         "Server",
         (
             _table("Jobs", "procrastinate_procrastinatejob", "work_history"),

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.admin.sites import site
 from django.db import connection, models
 
-from accounts.models import ServiceKey, User
+from accounts.models import Delivery, Device, Notification, ServiceKey, Suppression, User
 from competitions.models import Competition, RulesVersion, Seat
 from fitness.models import CountedDay, Flag, Import, Sample
 from leaderboards.models import Correction, FinalStandings
@@ -20,6 +20,10 @@ LATER = "now() + i * interval '1 minute'"
 # What the constraints of a table ask for; i counts the rows.
 WANTED: dict[type[models.Model], dict[str, str]] = {
     User: {"name": "'Person number' || i", "is_active": "true", "is_staff": "i = 1", "identity_provider": "'local'"},
+    Notification: {"dedupe_key": "i::text", "listed": "true"},
+    Delivery: {"state": "CASE WHEN i % 1000 = 0 THEN 'failed' ELSE 'sent' END"},
+    Device: {"token": "i::text"},
+    Suppression: {"address_digest": "i::text"},
     ServiceKey: {"name": "'key ' || i", "digest": "i::text"},
     Competition: {
         "name": "'Walk number' || i",

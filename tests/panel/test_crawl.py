@@ -6,6 +6,7 @@ here who may open it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, reverse
 from pytest_django.plugin import DjangoDbBlocker
 
-from accounts.models import User
+from accounts.models import Delivery, Device, Notification, Phone, User
+from accounts.notices import Channel, Event
+from accounts.services.suppressing import suppress_address
 from competitions.models import Competition
 from config.demo.people import ADMIN_EMAIL
 from config.demo.staff import NEWCOMER, ORGANISER, REVIEWER, SUPPORT, TREASURER
@@ -41,7 +44,12 @@ STAFF = "SORTPN"
 # Whose rows are shown to whom; the list, a row's page and its history. Everybody else on the staff gets 403, and an
 # organiser who asks for a row of somebody else's competition is told that it does not exist.
 TABLES = {
+    "accounts_delivery": "SP",
+    "accounts_device": "SP",
+    "accounts_notification": "SP",
+    "accounts_phone": "SP",
     "accounts_servicekey": "S",
+    "accounts_suppression": "SP",
     "accounts_user": "SP",
     "auth_group": "S",
     "axes_accessattempt": "S",
@@ -105,6 +113,7 @@ PAGES: Mapping[str, tuple[str, int]] = {
     "competitions_competition_new_competition": ("SO", 403),
     "new_competition_step": ("SO", 403),
     "what_if": ("SOT", 403),
+    "message_preview": ("SOP", 403),
     "insights": ("SORTP", 403),
     "insights_csv": ("SORTP", 403),
     "competition_insights": ("SORTP", 404),
@@ -165,8 +174,19 @@ def seeded(blocker: DjangoDbBlocker, *, people: int, competitions: int) -> Itera
             call_command("seed_demo", people=people, competitions=competitions, seed=1, json=True)
         AccessAttempt.objects.create(username="nobody", ip_address="192.0.2.1", failures_since_start=5)
         AccessLog.objects.create(username=ADMIN_EMAIL, ip_address="192.0.2.1")
+        _tell_somebody()
         yield
         transaction.set_rollback(True)
+
+
+def _tell_somebody() -> None:
+    """By e-mail, with a device and a phone, and an address that is closed."""
+    person, at = User.objects.get(email=WHO["W"]), datetime.now(UTC)
+    told = Notification.objects.create(user=person, event=Event.STARTED, dedupe_key="1", listed=True, created_at=at)
+    Delivery.objects.create(notification=told, channel=Channel.EMAIL, due_at=at)
+    Device.objects.create(user=person, token="token", platform="web", added_at=at, seen_at=at)
+    Phone.objects.create(user=person, number="+15550100")
+    suppress_address(channel=Channel.EMAIL, address="gone@example.org", reason="It came back.", now=at)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,9 @@ from tests.panel.filling import fill_jobs
 
 pytestmark = pytest.mark.django_db
 
-ROLES: dict[str, list[str]] = import_module("config.migrations.0001_roles").ROLES
+_BEGUN: dict[str, list[str]] = import_module("config.migrations.0001_roles").ROLES
+_MORE: dict[str, list[str]] = import_module("config.migrations.0004_messages_roles").MORE
+ROLES = {role: [*permissions, *_MORE.get(role, [])] for role, permissions in _BEGUN.items()}
 
 
 @pytest.fixture(autouse=True)

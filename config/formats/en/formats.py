@@ -1,2 +1,3 @@
 DATE_FORMAT = "j M Y"
+TIME_FORMAT = "H:i"
 DATETIME_FORMAT = r"j M Y, H:i \U\T\C"

@@ -21,6 +21,8 @@ from config.core.money import money_text
 from config.panel.audit import kinds_for, newest_events
 from config.panel.audit_events import Event
 from config.panel.cockpit.timeline import Stop, timeline
+from config.panel.cockpit.told import Told, told_of
+from config.panel.messages.preview import may_preview
 from config.panel.what_if.saving import may_look
 from config.panel.wizard.making import stake_of
 from fitness.models import Flag
@@ -139,6 +141,16 @@ class Cockpit:
     @cached_property
     def events(self) -> Sequence[Event]:
         return newest_events(self.competition.id, _EVENTS, kinds=kinds_for(self.viewer, self.competition))
+
+    # --- What people were told ---
+
+    @cached_property
+    def told(self) -> list[Told]:
+        return told_of(self.competition.id)
+
+    @property
+    def may_preview(self) -> bool:
+        return may_preview(self.viewer)
 
     # --- Flags ---
 

@@ -1,0 +1,1 @@
+"""What people were told, how it reached them, and how it reads."""
