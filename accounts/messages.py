@@ -123,7 +123,7 @@ def _words(
     """``written``: how a name is, given what it is the name of."""
     data = dict(notification.data)
     if "by" in data:
-        data["by"] = names.get(data["by"]) or gettext("a former participant")
+        data["by"] = names.get(data["by"]) or gettext("A former participant")
     for kind in {"competition", "by", "provider"} & data.keys():
         data[kind] = written(kind, one_line(data[kind]))
     return words_of(Event(notification.event), data, told_at=notification.created_at, zone=zone)
@@ -133,7 +133,7 @@ def _in_text(kind: str, name: str) -> str:
     """What the alphabet of text messages cannot write is not named."""
     if not loses_letters(name):
         return shortened(gsm_text(name).strip(), LONGEST_NAME_IN_TEXT)
-    return {"by": gettext("somebody"), "provider": gettext("a service")}.get(kind) or gettext("your competition")
+    return {"by": gettext("Somebody"), "provider": gettext("a service")}.get(kind) or gettext("your competition")
 
 
 def _letter(

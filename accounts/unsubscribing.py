@@ -6,13 +6,14 @@ and can do nothing but switch that mail off and on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
 
-from accounts.models import NotificationPreference, User
+from accounts.models import Delivery, DeliveryState, NotificationPreference, User
 from accounts.notices import CHOOSABLE, NOTICES, Channel, Event
 from config.core.errors import NotFound
 
@@ -71,9 +72,16 @@ def is_subscribed(subscription: Subscription) -> bool:
 
 
 @transaction.atomic
-def unsubscribe(*, subscription: Subscription) -> None:
-    """A second time changes nothing. Raises NoSuchLink."""
+def unsubscribe(*, subscription: Subscription, now: datetime) -> None:
+    """What waits to be sent is not sent any more. A second time changes nothing. Raises NoSuchLink."""
     _choose(subscription, subscription.events, wanted=False)
+    waiting = Delivery.objects.filter(
+        notification__user=subscription.user_id,
+        notification__event__in=subscription.events,
+        channel=Channel.EMAIL,
+        state=DeliveryState.WAITING,
+    )
+    waiting.update(state=DeliveryState.DROPPED, done_at=now, reason="Its reader wants no such mail any more.")
 
 
 @transaction.atomic

@@ -40,7 +40,7 @@ class Words:
 def language_of(wanted: str) -> str:
     """The one of our languages that is nearest: ``de-AT`` → ``de``; the site's own where there is none."""
     try:
-        return translation.get_supported_language_variant(wanted)
+        return translation.get_supported_language_variant(wanted.lower())
     except LookupError:
         return settings.LANGUAGE_CODE
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import translation
+from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts.unsubscribing import is_subscribed, resubscribe, subscriber, subscription_of, unsubscribe
@@ -34,7 +34,7 @@ def unsubscribe_view(request: HttpRequest, token: str) -> HttpResponse:
         if "again" in request.POST:
             resubscribe(subscription=subscription)
         else:
-            unsubscribe(subscription=subscription)
+            unsubscribe(subscription=subscription, now=timezone.now())
     language = language_of(person.language)
     with translation.override(language):
         context: dict[str, Any] = {

@@ -15,6 +15,7 @@ from accounts.notices import CHOOSABLE, NOTICES, Channel, Event
 from accounts.services.notifying import notify_people
 from accounts.services.people import erase_person
 from accounts.unsubscribing import Subscription, unsubscribe_link, unsubscribe_token
+from config.core.logging import without_secrets
 from config.panel.messages.samples import sample_notification
 from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakePerson
@@ -98,6 +99,21 @@ def test_the_link_of_a_digest_ends_all_mail_but_that_about_the_account(
     }
 
 
+def test_what_waits_for_the_next_digest_is_not_sent_any_more(
+    ada: User, other: User, mail_program: Client, now: datetime
+) -> None:
+    User.objects.filter(id=other.id).update(email_verified_at=now)
+    for event in (Event.STARTED, Event.PRIZE_SENT, Event.PASSWORD_RESET):
+        notify_people(event=event, told={ada.id: {}, other.id: {}}, dedupe_key=event, now=now)
+    states = Delivery.objects.filter(channel=Channel.EMAIL).order_by("notification__event")
+    mine = states.filter(notification__user=ada).values_list("state", flat=True)
+    mail_program.post(link_of(ada, Event.STARTED), ONE_CLICK)
+    assert list(mine.all()) == ["waiting", "waiting", "dropped"], "password reset, prize sent, started"
+    mail_program.post(link_of(ada, None), ONE_CLICK)
+    assert list(mine.all()) == ["waiting", "dropped", "dropped"]
+    assert set(states.filter(notification__user=other).values_list("state", flat=True)) == {"waiting"}
+
+
 def test_what_was_asked_for_beyond_the_usual_comes_back_too(
     ada: User, mail_program: Client, is_mailed: Callable[[Event], bool]
 ) -> None:
@@ -111,7 +127,7 @@ def test_what_was_asked_for_beyond_the_usual_comes_back_too(
 
 def test_the_letter_carries_this_very_link(ada: User, mail_program: Client, settings: Any, now: datetime) -> None:
     settings.PUBLIC_URL = "https://steps.example.org"
-    told = [sample_notification(event, ada, by=ada, now=now) for event in (Event.STARTED, Event.CANCELLED)]
+    told = [sample_notification(event, ada, rival=ada, now=now) for event in (Event.STARTED, Event.CANCELLED)]
     for letter, event in (
         (letter_of(told[0], ada, reference="r"), Event.STARTED),
         (digest_of(told, ada, reference="r"), None),
@@ -166,3 +182,5 @@ def test_other_methods_are_refused_and_nothing_is_kept_or_passed_on(ada: User, m
     assert answer["Cache-Control"] == "private, no-store"
     assert answer["Referrer-Policy"] == "no-referrer"
     assert not answer.cookies
+    logged = without_secrets(None, "info", {"path": link})["path"]
+    assert logged == "/unsubscribe/[token]"

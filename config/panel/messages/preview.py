@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django import forms
 from django.conf import settings
+from django.contrib.admin import site
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -60,8 +61,6 @@ def may_preview(user: Any) -> bool:
 @require_safe
 def preview_view(request: HttpRequest) -> HttpResponse:
     """A choice that there is not leads to the first one."""
-    from django.contrib.admin import site
-
     if not may_preview(request.user):
         raise PermissionDenied
     first = {"event": Event.OVERTAKEN.value, "language": settings.LANGUAGE_CODE, "channel": Channel.EMAIL.value}
@@ -82,7 +81,7 @@ def previewed(event: str, language: str, channel: str, viewer: User) -> Preview:
     """A digest is a letter whatever is asked for."""
     now, person, reference = timezone.now(), sample_person(language), "preview"
     events: Sequence[Event] = _IN_A_DIGEST if event == DIGEST else [Event(event)]
-    told = [sample_notification(each, person, by=viewer, now=now) for each in events]
+    told = [sample_notification(each, person, rival=viewer, now=now) for each in events]
     if event == DIGEST:
         return Preview(letter=digest_of(told, person, reference=reference))
     match Channel(channel):

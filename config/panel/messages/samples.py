@@ -21,13 +21,13 @@ def sample_person(language: str) -> User:
     )
 
 
-def sample_notification(event: Event, person: User, *, by: User, now: datetime, **other: Any) -> Notification:
-    """``by``: somebody there is, for the event in which a person is named. ``other``: data instead of the usual."""
-    data = {**sample_data(by, now)[event], **other}
+def sample_notification(event: Event, person: User, *, rival: User, now: datetime, **other: Any) -> Notification:
+    """``rival``: somebody there is, for the event in which a person is named. ``other``: data instead of the usual."""
+    data = {**sample_data(rival, now)[event], **other}
     return Notification(user=person, event=event, competition_id=uuid4(), data=data, created_at=now)
 
 
-def sample_data(by: User, now: datetime) -> Mapping[Event, Mapping[str, Any]]:
+def sample_data(rival: User, now: datetime) -> Mapping[Event, Mapping[str, Any]]:
     """As whoever causes the event writes it."""
     where = {"competition": "Around the lake"}
     placed = {**where, "rank": 3, "of": 1_248, "score": 84_210, "metric": "steps"}
@@ -41,7 +41,7 @@ def sample_data(by: User, now: datetime) -> Mapping[Event, Mapping[str, Any]]:
         },
         Event.STARTS_SOON: {**where, "starts_at": _at(now + _DAY)},
         Event.STARTED: {**where, "ends_at": _at(now + 14 * _DAY)},
-        Event.OVERTAKEN: {**where, "by": str(by.pk), "rank": 4},
+        Event.OVERTAKEN: {**where, "by": str(rival.pk), "rank": 4},
         Event.STREAK_AT_RISK: {"days": 12, "steps": 5_790, "goal": 8_000},
         Event.GRACE_ENDS: {**where, "closes_at": _at(now + timedelta(hours=6))},
         Event.PROVISIONAL_RESULT: {**placed, "closes_at": _at(now + _DAY)},
