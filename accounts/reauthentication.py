@@ -27,6 +27,12 @@ def note_password(request: HttpRequest, now: datetime) -> None:
     request.session[_PASSWORD_AT] = now.timestamp()
 
 
+def has_given_password(request: HttpRequest) -> bool:
+    """Whether they gave it at the panel's door in this session, however long ago. The participants' pages open sessions
+    too, whose password was counted by other limits: those prove nothing here."""
+    return _PASSWORD_AT in request.session
+
+
 def note_code(request: HttpRequest, now: datetime) -> None:
     """The person has just given a one-time code."""
     request.session[_CODE_AT] = now.timestamp()

@@ -1,5 +1,6 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -39,6 +40,14 @@ def competition(competition_id: UUID) -> Competition:
     found = Competition.objects.filter(id=competition_id).first()
     if found is None:
         raise NotFound("There is no such competition.")
+    return found
+
+
+def competition_with_code(code: str) -> Competition:
+    """A published one that the holder of its join code was invited to. Raises NotFound."""
+    found = Competition.objects.filter(join_code=code.upper(), published_at__isnull=False).first()
+    if found is None:
+        raise NotFound("There is no competition with this join code.")
     return found
 
 
@@ -109,6 +118,17 @@ def seat(seat_id: UUID) -> Seat:
     if found is None:
         raise NotFound("There is no such seat.")
     return found
+
+
+def seat_waiting(competition_id: UUID, user_id: UUID) -> Seat | None:
+    """The one that the person holds and has not paid."""
+    return Seat.objects.filter(competition_id=competition_id, user_id=user_id, state=SeatState.RESERVED).first()
+
+
+def competitions_inside(user_id: UUID) -> QuerySet[Any]:
+    """The ids of those that a person takes part in, or is paying for."""
+    here = Participant.objects.filter(user_id=user_id, left_at=None).values("competition_id")
+    return here.union(Seat.objects.filter(user_id=user_id, state=SeatState.RESERVED).values("competition_id"))
 
 
 def seats_held(competition_id: UUID) -> QuerySet[Seat]:

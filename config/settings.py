@@ -338,7 +338,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = ENV.MAX_BODY_BYTES
 # --- Closed by default ------------------------------------------------------------------------------------------------
 
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "config.core.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "config.pages.doors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -1,6 +1,5 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import JSONRenderer
 
@@ -45,7 +44,7 @@ urlpatterns = [
     re_path(r"^webhooks/(?P<gateway>[^/]+)/?$", webhook_view, name="webhook"),
     re_path(r"^\.well-known/pacesetter-statement-key\.pem$", reading(statement_key_view), name="statement-key"),
     path("admin/", admin.site.urls),
-    path("", reading(RedirectView.as_view(pattern_name="boards"))),
+    path("", include("config.pages.urls")),
     re_path(r"", nothing_here),  # last: with DEBUG Django would answer with a page of its own
 ]
 

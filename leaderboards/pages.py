@@ -18,11 +18,11 @@ from competitions.models import Competition
 from competitions.queries import public_competition, public_competitions
 from competitions.rules import Metric, Status, TieRule
 from config.core.api import uuid_of
-from config.core.errors import as_refusal, error_headers
+from config.core.errors import Refusal, as_refusal, error_headers
 from leaderboards import words
 from leaderboards.frames import snapshot_frame
 from leaderboards.queries import board_page
-from leaderboards.tickets import BOARD_LIFETIME, ticket_for_board
+from leaderboards.tickets import BOARD_LIFETIME, Issued, ticket_for_board
 from leaderboards.watching import FRAME_ROWS
 
 SHOWN_BOARDS = 100
@@ -39,22 +39,31 @@ def for_people(view: View) -> View:
             response = view(request, *args, **kwargs)
         except Exception as error:
             refusal = as_refusal(error)
-            if refusal is None or request.get_preferred_type(["application/json", "text/html"]) != "text/html":
+            if refusal is None or not wants_a_page(request):
                 raise
-            response = render(request, "leaderboards/refusal.html", {"refusal": refusal}, status=int(refusal.status))
-            for name, value in error_headers(refusal).items():
-                response[name] = value
+            response = refusal_page(request, refusal)
         patch_vary_headers(response, ["Accept"])
         return response
 
     return shown
 
 
+def wants_a_page(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+
+
+def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    response = render(request, "leaderboards/refusal.html", {"refusal": refusal}, status=int(refusal.status))
+    for name, value in error_headers(refusal).items():
+        response[name] = value
+    return response
+
+
 @for_people
 def boards_page_view(request: HttpRequest) -> HttpResponse:
     """The public competitions, the running ones first."""
     now = timezone.now()
-    boards = [_described(competition, now) for competition in public_competitions()[:SHOWN_BOARDS]]
+    boards = [described(competition, now) for competition in public_competitions()[:SHOWN_BOARDS]]
     boards.sort(key=lambda board: _LIST_ORDER.index(board["run"].status))
     return render(request, "leaderboards/boards.html", {"boards": boards})
 
@@ -64,8 +73,16 @@ def board_page_view(request: HttpRequest, competition_id: str) -> HttpResponse:
     """For anybody, if the competition is public."""
     now = timezone.now()
     competition = public_competition(uuid_of(competition_id))
+    context = board_context(competition, Issued(ticket_for_board(competition.id, now), now + BOARD_LIFETIME), now)
+    response = render(request, "leaderboards/board.html", context)
+    response["Cache-Control"] = "private, no-store"  # it carries a ticket
+    return response
+
+
+def board_context(competition: Competition, ticket: Issued, now: datetime) -> dict[str, Any]:
+    """What `leaderboards/board.html` shows to whoever holds this ticket."""
     page = board_page(competition, offset=0, limit=FRAME_ROWS)
-    context = _described(competition, now) | {
+    return described(competition, now) | {
         "page": page,
         "rows": words.rows_of(page.entries, competition.metric),
         "total": f"{page.total:,}",
@@ -75,17 +92,14 @@ def board_page_view(request: HttpRequest, competition_id: str) -> HttpResponse:
         "unit": words.UNITS[Metric(competition.metric)],
         "aside": "steps" if competition.metric == Metric.DISTANCE else "distance",
         "frame": json.loads(snapshot_frame(page)),
-        "ticket": ticket_for_board(competition.id, now),
-        "ticket_expires_at": now + BOARD_LIFETIME,
+        "ticket": ticket.text,
+        "ticket_expires_at": ticket.expires_at,
         "now": now,
         "reload_in": round(words.next_change(competition, now).total_seconds()),
     }
-    response = render(request, "leaderboards/board.html", context)
-    response["Cache-Control"] = "private, no-store"  # it carries a ticket
-    return response
 
 
-def _described(competition: Competition, now: datetime) -> dict[str, Any]:
+def described(competition: Competition, now: datetime) -> dict[str, Any]:
     return {
         "competition": competition,
         "run": words.run_of(competition, now),

@@ -14,6 +14,7 @@ from prizes.models import (
     Distribution,
     Entry,
     EntryKind,
+    Payment,
     Posting,
     PrizePlan,
     Purpose,
@@ -60,6 +61,11 @@ def confirmed_minor(competition_id: UUID) -> int:
         account__kind=AccountKind.POOL, account__competition_id=competition_id, entry__kind=EntryKind.FUNDING
     )
     return -int(funding.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+
+
+def checkout_url_of(seat_id: UUID) -> str:
+    """The page where this seat is paid; empty before it was opened, and where a treasurer takes the money."""
+    return Payment.objects.filter(seat_id=seat_id).values_list("checkout_url", flat=True).first() or ""
 
 
 def newest_award_list(competition_id: UUID) -> AwardList | None:

@@ -223,10 +223,6 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return error_response(request, Forbidden())
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return error_response(request, Forbidden("The form has expired; load the page again."))
-
-
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return error_response(request, NotFound())
 

@@ -40,7 +40,7 @@ from accounts.codes import (
 )
 from accounts.lockout import count_wrong_code, lockout_of, refuse_locked_out
 from accounts.models import User
-from accounts.reauthentication import FRESH_FOR, confirmation_first, note_code, note_password
+from accounts.reauthentication import FRESH_FOR, confirmation_first, has_given_password, note_code, note_password
 from config.core.audit import note, note_person
 from config.core.errors import Invalid, Refusal, TooMany
 
@@ -136,7 +136,7 @@ def _after_password(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         person = request.user
-        if not (isinstance(person, User) and person.is_active and person.is_staff):
+        if not (isinstance(person, User) and person.is_active and person.is_staff and has_given_password(request)):
             return redirect_to_login(_next(request), reverse("admin:login"))
         note_person(person, request)
         return view(request, person, *args, **kwargs)

@@ -27,8 +27,9 @@ class PanelSite(_Site):
 
     def has_permission(self, request: HttpRequest) -> bool:
         from accounts.codes import is_verified  # the site is made before the models
+        from accounts.reauthentication import has_given_password
 
-        return super().has_permission(request) and is_verified(request.user)
+        return super().has_permission(request) and has_given_password(request) and is_verified(request.user)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)
@@ -43,10 +44,11 @@ class PanelSite(_Site):
         return on_record
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        from accounts.reauthentication import note_password
+        from accounts.reauthentication import has_given_password, note_password
         from config.panel import sign_in
 
-        if request.method == "GET" and super().has_permission(request) and not self.has_permission(request):
+        half_way = super().has_permission(request) and has_given_password(request) and not self.has_permission(request)
+        if request.method == "GET" and half_way:
             return sign_in.next_step(request)
         try:
             response = super().login(request, extra_context)

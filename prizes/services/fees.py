@@ -70,7 +70,7 @@ def _find_page(payment: Payment, seat: Seat) -> None:
         currency=payment.currency,
         description=f"Entry fee: {seat.competition.name}",
         expires_at=seat.expires_at,
-        return_url=f"{settings.PUBLIC_URL}/boards/{seat.competition_id}",
+        return_url=f"{settings.PUBLIC_URL}/competitions/{seat.competition_id}",
     )
     try:
         checkout = gateway(payment.gateway).open_checkout(charge)

@@ -1,7 +1,7 @@
 /* Keeps the board fresh. The page is whole without it: the server wrote every row that this moves.
    Texts from people go in by textContent only. */
 
-const page = document.getElementById('board-page');
+const page = document.getElementById('main');
 const list = document.getElementById('rows');
 const blank = document.getElementById('row').content.firstElementChild;
 const byId = (id) => document.getElementById(id);
@@ -40,6 +40,7 @@ function show() {
   byId('nobody').hidden = rankings.length > 0;
   byId('more').hidden = totalCount <= rankings.length;
   say(byId('more'), `the best ${whole.format(rankings.length)} are shown`);
+  document.dispatchEvent(new CustomEvent('board', { detail: board })); // for what stands beside it
 }
 
 function place(rankings) {
@@ -58,6 +59,7 @@ function place(rankings) {
 function newRow(userId) {
   const row = blank.cloneNode(true);
   row.dataset.user = userId;
+  if (userId === page.dataset.me) row.id = 'me';
   rows.set(userId, row);
   return row;
 }

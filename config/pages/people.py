@@ -1,0 +1,151 @@
+"""The person's own profile, what they connected, and what others see of somebody."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from rest_framework.exceptions import ValidationError
+
+from accounts.api.serializers import ProfileChanges
+from accounts.models import IdentityProvider, User
+from accounts.queries import person as person_with
+from accounts.rules import country_names
+from accounts.services.people import change_profile
+from accounts.services.sessions import end_sessions
+from config.api.profiles import profile_of
+from config.core.api import checked, uuid_of
+from config.core.clock import zone_names
+from config.core.errors import Refusal, as_refusal
+from config.core.limits import take_log_in_tokens
+from config.core.request import address_of
+from config.pages.doors import for_participants
+from config.pages.forms import PageForm, choice, countries, password, text
+from config.pages.words import counted
+from fitness.clouds import KNOWN, offered
+from fitness.clouds.base import ConnectionState
+from fitness.models import Connection
+from leaderboards.words import distance_in_words
+
+_BACKEND = "accounts.backends.LimitedModelBackend"
+
+
+def zones() -> list[Any]:
+    """By part of the world, and those alone that are a place."""
+    places = sorted(name for name in zone_names() if "/" in name and not name.startswith(_NO_PLACES))
+    parts = groupby(places, key=lambda name: name.partition("/")[0])
+    grouped = [
+        (part, [(name, name.partition("/")[2].replace("_", " ").replace("/", ", ")) for name in names])
+        for part, names in parts
+    ]
+    return [("", "UTC"), *grouped]
+
+
+_NO_PLACES = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexico/")
+
+
+class ProfileForm(PageForm):
+    name = text("Name", "What others see on the boards.", autocomplete="name", maxlength=80)
+    bio = text("About you", "Others see it too. 500 letters at most.", widget=forms.Textarea, maxlength=500, rows=3)
+    country = choice("Country", countries, autocomplete="country")
+    timezone = choice("Time zone", zones, "Your midnight ends your day.")
+
+
+class PasswordForm(PageForm):
+    password = password("Your password", autocomplete="current-password")
+
+
+@for_participants
+def profile_view(request: HttpRequest, person: User) -> HttpResponse:
+    fields = ("name", "bio", "country", "timezone")
+    if request.method != "POST":
+        return _profile(request, person, ProfileForm(initial={name: getattr(person, name) for name in fields}))
+    form = ProfileForm(request.POST)
+    try:
+        change_profile(user_id=person.id, changes=checked(ProfileChanges, form.typed))
+    except (Refusal, ValidationError) as error:
+        refusal = as_refusal(error)
+        assert refusal is not None
+        form.refuse(refusal)
+        return _profile(request, person, form, status=refusal.status)
+    messages.success(request, "Kept.")
+    return HttpResponseRedirect(reverse("profile"))
+
+
+def _profile(request: HttpRequest, person: User, form: PageForm, *, status: int = HTTPStatus.OK) -> HttpResponse:
+    if person.timezone and person.timezone not in dict(_flat(zones())):  # an old name of a place: it stays choosable
+        form.fields["timezone"].widget.choices = [*zones(), (person.timezone, person.timezone)]  # type: ignore[attr-defined]
+    context = {
+        "here": "profile",
+        "person": person,
+        "form": form,
+        "profile": _in_words(profile_of(person, private=True)),
+        "clouds": _clouds(person),
+        "local": person.identity_provider == IdentityProvider.LOCAL,
+    }
+    return render(request, "pages/profile.html", context, status=status)
+
+
+def _flat(choices: Sequence[Any]) -> list[tuple[str, str]]:
+    return [pair for name, inner in choices for pair in (inner if isinstance(inner, list) else [(name, inner)])]
+
+
+def _clouds(person: User) -> list[dict[str, Any]]:
+    """Those that this server fetches from, and how the person's connections to them stand."""
+    mine = {one.provider: one for one in Connection.objects.filter(user=person)}
+    return [
+        {
+            "name": KNOWN[name].title,
+            "state": ConnectionState(mine[name].state) if name in mine else ConnectionState.DISCONNECTED,
+            "error": mine[name].last_error if name in mine else "",
+        }
+        for name in KNOWN
+        if name in mine or name in offered()
+    ]
+
+
+def _in_words(profile: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **profile,
+        "country_name": country_names().get(profile["country"], ""),
+        "steps": counted(profile["total_steps"], "step", "steps"),
+        "distance": distance_in_words(profile["total_distance"]),
+        "won": counted(profile["competitions_won"], "competition won", "competitions won"),
+        "prizes": counted(profile["total_prizes"], "prize", "prizes"),
+    }
+
+
+@sensitive_post_parameters()
+@for_participants
+def sign_out_everywhere_view(request: HttpRequest, person: User) -> HttpResponse:
+    """After the password: whoever found a phone unlocked shall not lock its owner out."""
+    form = PasswordForm(request.POST if request.method == "POST" else None)
+    status: int = HTTPStatus.OK
+    if request.method == "POST":
+        try:
+            take_log_in_tokens(address_of(request), person.email or "")
+            renewed = end_sessions(user_id=person.id, password=form.typed["password"], now=timezone.now())
+        except Refusal as refusal:
+            form.refuse(refusal)
+            status = refusal.status
+        else:
+            login(request, renewed, backend=_BACKEND)
+            messages.success(request, "Every other session has ended. You are signed in here.")
+            return HttpResponseRedirect(reverse("profile"))
+    return render(request, "pages/sign_out_everywhere.html", {"here": "profile", "form": form}, status=status)
+
+
+@for_participants
+def person_view(request: HttpRequest, person: User, user_id: str) -> HttpResponse:
+    """What others see of somebody."""
+    shown = person_with(uuid_of(user_id))
+    context = {"here": "", "profile": _in_words(profile_of(shown, private=False)), "own": shown.id == person.id}
+    return render(request, "pages/person.html", context)
