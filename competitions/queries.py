@@ -120,9 +120,10 @@ def seat(seat_id: UUID) -> Seat:
     return found
 
 
-def seat_waiting(competition_id: UUID, user_id: UUID) -> Seat | None:
-    """The one that the person holds and has not paid."""
-    return Seat.objects.filter(competition_id=competition_id, user_id=user_id, state=SeatState.RESERVED).first()
+def seat_waiting(competition_id: UUID, user_id: UUID, now: datetime) -> Seat | None:
+    """The one that is held for the person while they pay."""
+    reserved = Seat.objects.filter(competition_id=competition_id, user_id=user_id, state=SeatState.RESERVED)
+    return reserved.filter(expires_at__gt=now).first()
 
 
 def competitions_inside(user_id: UUID) -> QuerySet[Any]:

@@ -68,6 +68,11 @@ def checkout_url_of(seat_id: UUID) -> str:
     return Payment.objects.filter(seat_id=seat_id).values_list("checkout_url", flat=True).first() or ""
 
 
+def competition_paid_at(reference: str) -> UUID | None:
+    """Whose fee is paid at the gateway's page of this reference."""
+    return Payment.objects.filter(checkout_reference=reference).values_list("competition_id", flat=True).first()
+
+
 def newest_award_list(competition_id: UUID) -> AwardList | None:
     lists = AwardList.objects.filter(competition_id=competition_id).select_related("distribution")
     return lists.order_by("-version").first()

@@ -31,7 +31,7 @@ def board_view(request: HttpRequest, person: User, competition_id: str) -> HttpR
     context = board_context(competition, ticket, now) | {
         "here": "competitions",
         "me": str(person.id),
-        "mine": standing_of(person, competition),
+        "mine": standing_of(person, competition, now),
         "pinned": _pinned(person, competition),
     }
     return render(request, "pages/board.html", context)

@@ -98,10 +98,10 @@ class Standing:
     entry: dict[str, Any] | None
 
 
-def standing_of(person: User, competition: Competition) -> Standing:
+def standing_of(person: User, competition: Competition, now: datetime) -> Standing:
     if queries.participation(competition.id, person.id) is not None:
         return Standing(takes_part=True, seat=None, pay_at="", entry=_entry(person, competition))
-    seat = queries.seat_waiting(competition.id, person.id) if competition.entry_fee_minor else None
+    seat = queries.seat_waiting(competition.id, person.id, now) if competition.entry_fee_minor else None
     return Standing(takes_part=False, seat=seat, pay_at=checkout_url_of(seat.id) if seat else "", entry=None)
 
 
@@ -132,7 +132,8 @@ def join_code_view(request: HttpRequest, person: User, code: str = "") -> HttpRe
 
 
 def _page(request: HttpRequest, person: User, competition: Competition, *, code: str = "") -> HttpResponse:
-    now, mine = timezone.now(), standing_of(person, competition)
+    now = timezone.now()
+    mine = standing_of(person, competition, now)
     context = described(competition, now) | {
         "here": "competitions",
         "code": code,

@@ -33,6 +33,7 @@ from config.pages.words import counted
 from fitness.clouds import KNOWN, offered
 from fitness.clouds.base import ConnectionState
 from fitness.models import Connection
+from fitness.services.connections import close_connection, open_connection
 from leaderboards.words import distance_in_words
 
 _BACKEND = "accounts.backends.LimitedModelBackend"
@@ -103,8 +104,10 @@ def _clouds(person: User) -> list[dict[str, Any]]:
     mine = {one.provider: one for one in Connection.objects.filter(user=person)}
     return [
         {
+            "provider": name,
             "name": KNOWN[name].title,
             "state": ConnectionState(mine[name].state) if name in mine else ConnectionState.DISCONNECTED,
+            "connected": name in mine and mine[name].state != ConnectionState.DISCONNECTED,
             "error": mine[name].last_error if name in mine else "",
         }
         for name in KNOWN
@@ -121,6 +124,20 @@ def _in_words(profile: dict[str, Any]) -> dict[str, Any]:
         "won": counted(profile["competitions_won"], "competition won", "competitions won"),
         "prizes": counted(profile["total_prizes"], "prize", "prizes"),
     }
+
+
+@for_participants
+def source_view(request: HttpRequest, person: User, provider: str) -> HttpResponse:
+    """Connects a cloud, which asks for consent on a page of its own, or lets go of it; ``do`` says which."""
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse("profile"))
+    if request.POST.get("do") == "disconnect":
+        close_connection(user_id=person.id, provider_name=provider)
+        messages.success(request, f"{KNOWN[provider].title} is disconnected. What was fetched stays.")
+        return HttpResponseRedirect(reverse("profile"))
+    url = open_connection(user_id=person.id, provider_name=provider, now=timezone.now())
+    context = {"here": "profile", "title": KNOWN[provider].title, "url": url}
+    return render(request, "pages/consent.html", context)
 
 
 @sensitive_post_parameters()

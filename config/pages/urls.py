@@ -1,7 +1,7 @@
 from django.urls import re_path
 
 from config.core.errors import reading
-from config.pages import board, competitions, entrance, install, my_day, people, why
+from config.pages import board, competitions, entrance, install, my_day, notifications, people, why
 
 _ID = r"competitions/(?P<competition_id>[^/]+)"
 
@@ -20,8 +20,13 @@ urlpatterns = [
     re_path(rf"^{_ID}/why/?$", why.why_view, name="competition-why"),
     re_path(r"^join/?$", competitions.join_code_view, name="join"),
     re_path(r"^join/(?P<code>[^/]+)/?$", competitions.join_code_view, name="join-code"),
+    re_path(r"^notifications/?$", notifications.notifications_view, name="notifications"),
+    re_path(r"^notifications/read/?$", notifications.read_view, name="notifications-read"),
+    re_path(r"^notifications/settings/?$", notifications.settings_view, name="notification-settings"),
+    re_path(r"^notifications/phone/?$", notifications.phone_view, name="notification-phone"),
     re_path(r"^profile/?$", people.profile_view, name="profile"),
     re_path(r"^profile/sign-out-everywhere/?$", people.sign_out_everywhere_view, name="sign-out-everywhere"),
+    re_path(r"^profile/sources/(?P<provider>[^/]+)/?$", people.source_view, name="source"),
     re_path(r"^people/(?P<user_id>[^/]+)/?$", people.person_view, name="person"),
     re_path(r"^manifest\.webmanifest$", reading(install.manifest_view), name="manifest"),
     re_path(r"^service-worker\.js$", reading(install.service_worker_view), name="service-worker"),

@@ -48,7 +48,7 @@ def why_view(request: HttpRequest, person: User, competition_id: str) -> HttpRes
     metrics = metrics_of(competition)
     context = described(competition, now) | {
         "here": "competitions",
-        "mine": standing_of(person, competition),
+        "mine": standing_of(person, competition, now),
         "unit": points_are(competition.metric),
         "score": f"{found.standing.score:,}",
         "metrics": [metric.value.replace("_", " ") for metric in metrics],

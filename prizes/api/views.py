@@ -2,6 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
@@ -231,8 +232,7 @@ def sandbox_view(request: HttpRequest, reference: str) -> HttpResponse:
     """Where a real gateway would ask for a card."""
     if "sandbox" not in settings.GATEWAYS:
         raise NotFound
-    text = "This is the sandbox: the fee pays itself within a second or two. You can close this page."
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    return render(request, "prizes/sandbox.html", {"competition_id": queries.competition_paid_at(reference)})
 
 
 @csrf_exempt  # a gateway has a signature instead

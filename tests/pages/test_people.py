@@ -1,0 +1,66 @@
+"""The person's own profile, and what others see of somebody."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from tests.pages.conftest import text_of
+
+pytestmark = pytest.mark.django_db
+
+PROFILE = {"name": "Benjamin", "bio": "Walks\nat night.", "country": "DE", "timezone": "Europe/Berlin"}
+
+
+def test_a_profile_is_changed_by_the_rules_of_the_api(ben: Client, other: User) -> None:
+    assert "Kept." in text_of(ben.post("/profile", PROFILE, follow=True))
+    other.refresh_from_db()
+    assert {name: getattr(other, name) for name in PROFILE} == PROFILE
+    refused = ben.post("/profile", {**PROFILE, "name": "", "timezone": "Mars/Olympus", "country": "ZZ"})
+    html = refused.content.decode()
+    assert refused.status_code == 400
+    for field in ("name", "timezone", "country"):
+        assert f'id="id_{field}_error"' in html
+    other.refresh_from_db()
+    assert other.name == "Benjamin"
+
+
+def test_the_form_shows_what_is_kept_even_a_zones_old_name(ben: Client, other: User) -> None:
+    User.objects.filter(id=other.id).update(timezone="US/Pacific", country="US")
+    html = ben.get("/profile").content.decode()
+    assert '<option value="US/Pacific" selected>' in html
+    assert '<option value="US" selected>United States</option>' in html
+    assert other.email in html
+
+
+def test_others_see_the_public_part_alone(ben: Client, person: User) -> None:
+    User.objects.filter(id=person.id).update(country="NG", bio="Likes <hills>.", timezone="Africa/Lagos")
+    page = ben.get(f"/people/{person.id}")
+    assert "Nigeria" in text_of(page)
+    assert "Likes &lt;hills&gt;." in page.content.decode()
+    for hidden in (person.email, "Lagos"):
+        assert str(hidden) not in page.content.decode()
+
+
+@pytest.mark.parametrize("user_id", [str(uuid4()), "somebody", "%00"])
+def test_nobody_is_a_404_page(ben: Client, user_id: str) -> None:
+    answer = ben.get(f"/people/{user_id}")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_a_cloud_that_is_not_offered_is_a_refusal(ben: Client) -> None:
+    assert ben.post("/profile/sources/google_health", {"do": "connect"}).status_code in (404, 409)
+    assert ben.post("/profile/sources/nobodys", {"do": "disconnect"}).status_code == 404
+
+
+def test_a_cloud_is_connected_on_its_own_page(ben: Client, settings: Any) -> None:
+    from cryptography.fernet import Fernet
+
+    settings.GOOGLE_HEALTH_CLIENT_ID = settings.GOOGLE_HEALTH_CLIENT_SECRET = "ours"
+    settings.TOKEN_KEYS, settings.PUBLIC_URL = (Fernet.generate_key().decode(),), "https://steps.example.org"
+    assert "Google Health" in text_of(ben.get("/profile"))
+    answer = ben.post("/profile/sources/google_health", {"do": "connect"})
+    assert 'href="https://accounts.google.com/' in answer.content.decode()
+    assert answer["Cache-Control"] == "private, no-store"
