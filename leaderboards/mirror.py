@@ -147,6 +147,12 @@ def read_around(competition_id: UUID, user_id: UUID, *, limit: int) -> MirrorPag
     return _page(_read(_keys(competition_id), ["around", user_id.bytes, limit]))
 
 
+def read_places(wanted: Iterable[tuple[UUID, UUID]]) -> list[MirrorPage | None]:
+    """For each (board, person) a page of their row alone; all in one trip."""
+    calls = [(_keys(competition_id), ["around", user_id.bytes, 1]) for competition_id, user_id in wanted]
+    return [_page(answer) for answer in _read.for_each(calls)]
+
+
 def _page(answer: Any) -> MirrorPage | None:
     if not answer:
         return None

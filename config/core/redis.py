@@ -23,6 +23,18 @@ class Script:
 
     def __call__(self, keys: Iterable[str], args: Iterable[Any]) -> Any:
         client = redis_client()
+        return self._registered(client)(keys=list(keys), args=list(args), client=client)
+
+    def for_each(self, calls: Iterable[tuple[Iterable[str], Iterable[Any]]]) -> list[Any]:
+        """The answers to several calls, each keys and arguments, in one trip."""
+        client = redis_client()
+        script = self._registered(client)
+        with client.pipeline(transaction=False) as pipe:
+            for keys, args in calls:
+                script(keys=list(keys), args=list(args), client=pipe)
+            return list(pipe.execute())
+
+    def _registered(self, client: Any) -> Any:
         if self._script is None:
             self._script = client.register_script(self._source)
-        return self._script(keys=list(keys), args=list(args), client=client)
+        return self._script

@@ -4,8 +4,11 @@ from rest_framework import serializers
 
 from competitions.rules import DeviceKind
 from fitness.insights import DEFAULT_GOAL
-from fitness.rules import LIMITS, Recording, SampleType, Source
+from fitness.rules import FIRST_DAY, LIMITS, Recording, SampleType, Source
 from fitness.samples import UNITS
+
+MOST_DAYS = 3_660
+"""Of a history in one answer: ten years."""
 
 
 class Record(serializers.Serializer[Any]):
@@ -100,7 +103,26 @@ class StatsQuery(serializers.Serializer[Any]):
 
 
 class ActivityQuery(serializers.Serializer[Any]):
-    days = serializers.IntegerField(min_value=1, max_value=366, default=7)
+    """Either the last days or a span; both ends included."""
+
+    days = serializers.IntegerField(
+        min_value=1, max_value=MOST_DAYS, default=7, help_text="So many days, the last of them today or `to`."
+    )
+    to = serializers.DateField(input_formats=["%Y-%m-%d"], required=False, help_text="Without it: today.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a word of Python's."""
+        first = serializers.DateField(
+            input_formats=["%Y-%m-%d"],
+            required=False,
+            help_text=f"Instead of `days`; up to {MOST_DAYS} days, none before {FIRST_DAY}.",
+        )
+        return {**super().get_fields(), "from": first}
+
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        if "from" in query and "days" in self.initial_data:
+            raise serializers.ValidationError({"days": ["Say either how many days or the first one."]})
+        return query
 
 
 class RecentActivity(DayAnswer):

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -14,9 +14,11 @@ from competitions.queries import access_competition
 from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
+from config.core.errors import Invalid
 from fitness.api.insights import habits_answer, insights_answer
 from fitness.api.parsers import LinesParser, SyncParser
 from fitness.api.serializers import (
+    MOST_DAYS,
     ActivityQuery,
     Batch,
     DashboardAnswer,
@@ -36,7 +38,7 @@ from fitness.queries.insights import insights_of, steps_by_day
 from fitness.queries.readings import SourceDay, recent_activity
 from fitness.rules import FIRST_DAY
 from fitness.services.syncing import sync_together
-from leaderboards.queries import rank_of, standings_of_person
+from leaderboards.queries import rank_by_standing, standings_of_person
 from leaderboards.units import totals_to_wire
 
 _SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], resource_type_field_name=None)
@@ -82,13 +84,27 @@ class ActivityView(APIView):
 
     @extend_schema(parameters=[ActivityQuery], responses=DayAnswer(many=True))
     def get(self, request: Request, user_id: str) -> Response:
-        """Somebody's last days, oldest first; a day without activity is there with zeros."""
+        """Somebody's last days, or those from one day to another, oldest first; a day without activity is there with
+        zeros."""
         person = access_person(caller(request), person_named(request, user_id))
-        count = query_of(request, ActivityQuery)["days"]
-        today = day_in(person.timezone or "UTC", timezone.now())
-        first = today - timedelta(days=count - 1)
-        days = queries.every_day(queries.days_of(person.id, first=first, last=today), first=first, last=today)
+        first, last = _span(query_of(request, ActivityQuery), today=day_in(person.timezone or "UTC", timezone.now()))
+        days = queries.every_day(queries.days_of(person.id, first=first, last=last), first=first, last=last)
         return success([_day_answer(day) for day in days])
+
+
+def _span(query: dict[str, Any], *, today: date) -> tuple[date, date]:
+    """The first and the last day that are asked for. Raises Invalid for more than an answer holds."""
+    last = query.get("to", today)
+    first = query.get("from")
+    if first is None:
+        first = max(FIRST_DAY, last - timedelta(days=query["days"] - 1))
+    if first < FIRST_DAY:
+        raise Invalid(details={"from": [f"Days before {FIRST_DAY} are not kept."]})
+    if last < first:
+        raise Invalid(details={"to": ["The last day comes before the first one."]})
+    if (last - first).days >= MOST_DAYS:
+        raise Invalid(details={"from": [f"Ask for {MOST_DAYS} days at most."]})
+    return first, last
 
 
 class DashboardView(APIView):
@@ -129,7 +145,7 @@ def dashboard(person: User, now: datetime) -> dict[str, Any]:
         "total_calories": totals_to_wire(totals)["calories"],
         "total_distance": totals_to_wire(totals)["distance"],
         "active_competitions": len(active),
-        "best_rank": min((rank_of(standing) for standing in standings if standing.score), default=None),
+        "best_rank": min(rank_by_standing([s for s in standings if s.score]).values(), default=None),
         "steps_change": change_in_per_cent(before.steps, this_week.steps),
         "calories_change": change_in_per_cent(before.energy_cal, this_week.energy_cal),
         "weekly_activity": [

@@ -12,7 +12,7 @@ from fitness.insights import FORECAST_DAYS, Forecast, Habits, Pace, forecast_of,
 from fitness.queries.activity import Day, days_of
 from fitness.rules import FIRST_DAY
 from leaderboards.models import Standing
-from leaderboards.queries import points_to_next_rank, rank_of, standings_to_climb
+from leaderboards.queries import points_to_next_rank, rank_by_standing, standings_to_climb
 from leaderboards.scoring import Totals, score_of
 
 
@@ -40,8 +40,9 @@ def insights_of(person: User, *, goal: int, now: datetime) -> Insights:
     history = days_of(person.id, first=FIRST_DAY, last=today + timedelta(days=1))  # a competition may be a day ahead
     totals = {day.day: day.totals for day in history}
     running = Competition.objects.all().with_status(Status.ACTIVE, now)
-    standings = standings_to_climb(person.id).filter(competition__in=running)
-    outlooks = [_outlook(standing, totals, now) for standing in standings]
+    standings = list(standings_to_climb(person.id).filter(competition__in=running))
+    ranks = rank_by_standing(standings)
+    outlooks = [_outlook(standing, ranks[standing.pk], totals, now) for standing in standings]
     return Insights(habits_of(steps_by_day(history), goal=goal, today=today), outlooks)
 
 
@@ -49,7 +50,7 @@ def steps_by_day(days: Iterable[Day]) -> dict[date, int]:
     return {day.day: day.totals.steps for day in days}
 
 
-def _outlook(standing: Standing, totals: Mapping[date, Totals], now: datetime) -> Outlook:
+def _outlook(standing: Standing, rank: int, totals: Mapping[date, Totals], now: datetime) -> Outlook:
     competition = standing.competition
     today = day_in(competition.timezone, now)
     days_left = max(1, (competition.last_on - today).days + 1)
@@ -61,7 +62,7 @@ def _outlook(standing: Standing, totals: Mapping[date, Totals], now: datetime) -
     return Outlook(
         competition=competition,
         score=standing.score,
-        rank=rank_of(standing),
+        rank=rank,
         days_left=days_left,
         next_rank=None if missing is None else pace_to(missing, days_left=days_left),
         forecast=forecast_of(standing.score, past=points[:-1], today=points[-1], days_after=days_left - 1),

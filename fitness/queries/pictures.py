@@ -13,7 +13,7 @@ from config.core.clock import EARLIEST_ZONE, day_in
 from fitness.insights import DEFAULT_GOAL, Streaks, streaks_of
 from fitness.queries.activity import Day, days_of_people, sum_of
 from fitness.queries.insights import steps_by_day
-from leaderboards.queries import rank_of, standings_of_people
+from leaderboards.queries import rank_by_standing, standings_of_people
 from leaderboards.scoring import Totals
 
 DAYS_SHOWN = 31
@@ -63,14 +63,16 @@ def marks_of(user_ids: Iterable[UUID]) -> dict[UUID, Mark]:
 
 
 def pictures_of(user_ids: Collection[UUID], now: datetime) -> dict[UUID, Picture]:
-    """Of those who are active: three statements, however many they are. The marks are read first, so a change meanwhile
-    makes them differ from the next."""
+    """Of those who are active: a handful of statements, however many they are. The marks are read first, so a change
+    meanwhile makes them differ from the next."""
     marks = marks_of(user_ids)
     days = days_of_people(marks, last=day_in(EARLIEST_ZONE, now))
     places: dict[UUID, dict[UUID, Place]] = {}
     moving = Competition.objects.all().accepting(now).filter(start_at__lte=now)
-    for standing in standings_of_people(marks.keys()).filter(competition__in=moving):
-        places.setdefault(standing.user_id, {})[standing.competition_id] = Place(standing.score, rank_of(standing))
+    standings = list(standings_of_people(marks.keys()).filter(competition__in=moving))
+    ranks = rank_by_standing(standings)
+    for standing in standings:
+        places.setdefault(standing.user_id, {})[standing.competition_id] = Place(standing.score, ranks[standing.pk])
     return {
         user_id: _picture(mark, days.get(user_id, []), places.get(user_id, {}), now) for user_id, mark in marks.items()
     }

@@ -184,14 +184,16 @@ class MyCompetitionsView(APIView):
             standings = standings.filter(competition__in=there)
         limit, offset = query["limit"], query["offset"]
         context = {"now": now, "viewer_id": request.user.id}
-        rows = [my_competition(standing, context) for standing in standings[offset : offset + limit]]
+        page = list(standings[offset : offset + limit])
+        ranks = queries.rank_by_standing(page)
+        rows = [my_competition(standing, ranks[standing.pk], context) for standing in page]
         return paginated(request, rows, limit=limit, offset=offset, total=standings.count())
 
 
-def my_competition(standing: Standing, context: dict[str, Any]) -> dict[str, Any]:
+def my_competition(standing: Standing, rank: int, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **CompetitionAnswer(standing.competition, context=context).data,
-        "current_rank": queries.rank_of(standing),
+        "current_rank": rank,
         "user_score": standing.score,
         "user_steps": standing.steps,
         "user_calories": from_base(standing.energy_cal, 1000),
