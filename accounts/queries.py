@@ -3,8 +3,9 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.functions import Lower
 
-from accounts.models import Notification, ServiceKey, User
+from accounts.models import IdentityProvider, Notification, ServiceKey, User
 from config.core.errors import Forbidden, NotFound
 
 
@@ -27,6 +28,15 @@ def person_called(called: str) -> User:
     if len(found) != 1:
         raise NotFound(f"{'Several people have' if found else 'Nobody has'} the e-mail or id {called}.")
     return found[0]
+
+
+def local_account_id(email: str) -> UUID | None:
+    """Of whoever logs in here with this e-mail, however it is written."""
+    by_email = User.objects.annotate(in_small_letters=Lower("email"))  # as the unique index has them
+    found = by_email.filter(
+        identity_provider=IdentityProvider.LOCAL, in_small_letters=email.strip().lower(), is_active=True
+    )
+    return found.values_list("id", flat=True).first()
 
 
 def people_by_id(user_ids: Iterable[UUID]) -> dict[UUID, User]:

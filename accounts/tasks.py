@@ -1,10 +1,12 @@
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.core.management import call_command
 from procrastinate.contrib.django import app
 
 from accounts.services import pictures
 from accounts.services.delivering import deliver_due
+from accounts.services.passwords import send_password_reset
 
 
 @app.periodic(cron="17 3 * * *")
@@ -15,6 +17,13 @@ def forget_expired_logins(timestamp: int) -> None:
     call_command("flushexpiredtokens")
     call_command("clearsessions")
     call_command("axes_reset_logs", age=365)
+
+
+@app.task()
+def mail_password_reset(user_id: str | None) -> None:
+    """Nobody: enqueued all the same, so that who asks cannot tell by the time it takes."""
+    if user_id is not None:
+        send_password_reset(user_id=UUID(user_id), now=datetime.now(UTC))
 
 
 @app.task(queueing_lock="deliver_waiting")

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.core.exceptions import ValidationError
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -13,10 +13,14 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts.api.serializers import LogInBody, RefreshBody, TokenPair
+from accounts.api.serializers import LogInBody, PasswordBody, RefreshBody, TokenPair
 from accounts.models import IdentityProvider, User
+from accounts.permissions import PersonOnly, caller
+from accounts.services.log_ins import begin_log_in, renew_log_in
+from accounts.services.passwords import change_password
 from config.core.api import APIView, body_of, success
 from config.core.errors import NotFound, Unauthenticated
+from config.core.request import address_of
 
 
 class LocalAccountsView(APIView):
@@ -27,8 +31,13 @@ class LocalAccountsView(APIView):
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
-        if IdentityProvider.LOCAL not in settings.AUTH_PROVIDERS:
-            raise NotFound("This server has no accounts of its own; sign in with Supabase.")
+        require_local_accounts()
+
+
+def require_local_accounts() -> None:
+    """Raises NotFound."""
+    if IdentityProvider.LOCAL not in settings.AUTH_PROVIDERS:
+        raise NotFound("This server has no accounts of its own; sign in with Supabase.")
 
 
 def token_pair(refresh: RefreshToken) -> dict[str, object]:
@@ -48,7 +57,7 @@ class TokenView(LocalAccountsView):
         person = authenticate(request._request, username=body["email"], password=body["password"])
         if not isinstance(person, User):
             raise Unauthenticated("E-mail or password is wrong.")
-        return success(token_pair(RefreshToken.for_user(person)))
+        return success(token_pair(begin_log_in(person=person)))
 
 
 class TokenRefreshView(LocalAccountsView):
@@ -56,16 +65,7 @@ class TokenRefreshView(LocalAccountsView):
     def post(self, request: Request) -> Response:
         """A new pair for a refresh token, which is used up by that."""
         body = body_of(request, RefreshBody)
-        try:
-            old = RefreshToken(body["refresh"])
-            person = User.objects.get(id=old["sub"], is_active=True)
-            # get_or_create's insert decides who is first, where a look would not
-            _, used_up = old.blacklist()  # type: ignore[misc]
-        except (TokenError, KeyError, ValidationError, User.DoesNotExist):
-            used_up = False
-        if not used_up:
-            raise Unauthenticated("This refresh token is not valid any more; log in again.")
-        return success(token_pair(RefreshToken.for_user(person)))
+        return success(token_pair(renew_log_in(refresh=body["refresh"])))
 
 
 class LogOutView(LocalAccountsView):
@@ -76,3 +76,21 @@ class LogOutView(LocalAccountsView):
         with suppress(TokenError):
             RefreshToken(body["refresh"]).blacklist()
         return success(message="Logged out.")
+
+
+class PasswordView(APIView):
+    permission_classes = [PersonOnly]
+
+    @extend_schema(request=PasswordBody, responses=TokenPair)
+    def post(self, request: Request) -> Response:
+        """Another password for one that is known. Every log-in ends; here is a new one."""
+        require_local_accounts()
+        body = body_of(request, PasswordBody)
+        person = change_password(
+            user_id=caller(request).id,
+            current=body["current"],
+            password=body["password"],
+            address=address_of(request._request),
+            now=timezone.now(),
+        )
+        return success(token_pair(begin_log_in(person=person)), message="Your password was changed.")

@@ -191,8 +191,18 @@ class PictureThrottle(BaseThrottle):
 def take_log_in_tokens(address: str, account: str) -> None:
     """Counts one guess, from this address and at this account. Raises TooMany."""
     take_token("log_in", address_block(address), LOG_IN_FROM_ADDRESS)
-    subject = sha256(account.strip().lower().encode("utf-8", "replace")).hexdigest()  # no e-mail address in a key
-    take_token("account", subject, LOG_IN_TO_ACCOUNT)
+    take_token("account", _digest(account), LOG_IN_TO_ACCOUNT)
+
+
+def take_mail_tokens(address: str, account: str) -> None:
+    """Counts one letter that somebody asks for, from this address and to this account. Raises TooMany."""
+    take_token("mail_from", address_block(address), LOG_IN_FROM_ADDRESS)
+    take_token("mail_to", _digest(account), CODES)
+
+
+def _digest(account: str) -> str:
+    """No e-mail address in a key."""
+    return sha256(account.strip().lower().encode("utf-8", "replace")).hexdigest()
 
 
 def caller_subject(request: Request) -> str:

@@ -1,5 +1,6 @@
 """POST /api/v1/auth/token"""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def ada(db: None) -> User:
-    return register_person(email="ada@example.org", password=PASSWORD, name="Ada")
+    return register_person(email="ada@example.org", password=PASSWORD, name="Ada", now=datetime.now(UTC))
 
 
 def log_in(client: APIClient, **changes: Any) -> Any:

@@ -151,7 +151,9 @@ def test_sixteen_first_requests_at_once_make_one_person(transactional_db: None, 
 
 
 def test_one_email_here_and_at_supabase_is_two_people(sign: Sign) -> None:
-    here = register_person(email="walker@example.org", password="plenty-of-walking-today", name="Here")
+    here = register_person(
+        email="walker@example.org", password="plenty-of-walking-today", name="Here", now=datetime.now(UTC)
+    )
     there = ask(sign(email="Walker@Example.org"))
     assert there.status_code == 200
     assert there.json()["data"]["id"] != str(here.id)

@@ -14,6 +14,7 @@ from django.conf import settings
 from rest_framework.test import APIClient
 from structlog.stdlib import ProcessorFormatter
 
+from accounts.links import Purpose, token_for
 from accounts.models import User
 from config.core.logging import logging_config, without_secrets
 from leaderboards.tickets import ticket_for_board
@@ -133,3 +134,15 @@ def test_every_level_can_be_configured(level: str) -> None:
         assert logging_config(level=level, readable=False)["root"]["level"] == level
     finally:
         logging_config(level="WARNING", readable=False)
+
+
+@pytest.mark.django_db
+def test_the_link_of_a_mail_is_in_no_line(
+    lines: Callable[[], list[dict[str, Any]]], person: User, anonymous: APIClient
+) -> None:
+    token = token_for(person, Purpose.RESET_PASSWORD)
+    anonymous.get(f"/reset-password/{token}")
+    anonymous.post("/api/v1/auth/password/reset/confirm", {"token": token, "password": "short"})
+    paths = [line["path"] for line in lines() if line["event"] == "request"]
+    assert paths == ["/reset-password/[token]", "/api/v1/auth/password/reset/confirm"]
+    assert token.split(":")[2] not in json.dumps(lines())
