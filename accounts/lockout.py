@@ -9,7 +9,7 @@ from typing import Any
 from axes.attempts import get_cool_off_threshold
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
-from axes.models import AccessAttempt, AccessLog
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.signals import user_login_failed
 from django.db.models import Max
 from django.http import HttpRequest
@@ -79,5 +79,5 @@ def lockout_of(request: HttpRequest, credentials: dict[str, Any] | None) -> Lock
 
 def forget_log_ins(*, email: str) -> None:
     """Erases who tried to log in, and did, under this name."""
-    for table in (AccessAttempt, AccessLog):
+    for table in (AccessAttempt, AccessFailureLog, AccessLog):
         table.objects.filter(username=email.lower()).delete()

@@ -183,6 +183,7 @@ PGHISTORY_FOREIGN_KEY_FIELD = pghistory.ForeignKey(db_index=False)  # each would
 
 # --- Jobs, in PostgreSQL ----------------------------------------------------------------------------------------------
 
+PROCRASTINATE_IMPORT_PATHS = ["config.people.tasks"]  # besides those of the apps
 PROCRASTINATE_WORKER_DEFAULTS = {
     "delete_jobs": "successful",  # one every five seconds would pile up
     "concurrency": 8,  # a payment gateway that hangs must not keep competitions from ending

@@ -8,7 +8,8 @@ from accounts.api.pictures import picture_view
 from accounts.pictures.names import NAME
 from config.api import health
 from config.api.avatars import AvatarView
-from config.api.profiles import ProfileView, RegisterView
+from config.api.exports import ExportFileView, ExportView
+from config.api.profiles import PersonView, ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
 from config.pages.unsubscribe import unsubscribe_view
 from leaderboards.pages import board_page_view, boards_page_view
@@ -16,8 +17,11 @@ from prizes.api.views import sandbox_view, statement_key_view, webhook_view
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^auth/register/?$", RegisterView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/?$", PersonView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/profile/?$", ProfileView.as_view()),
     re_path(r"^users/(?P<user_id>[^/]+)/avatar/?$", AvatarView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/export/?$", ExportView.as_view()),
+    re_path(r"^users/(?P<user_id>[^/]+)/export/file/?$", ExportFileView.as_view()),
     path("", include("accounts.api.urls")),
     path("", include("competitions.api.urls")),
     path("", include("leaderboards.api.urls")),

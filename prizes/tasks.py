@@ -8,7 +8,7 @@ from prizes.gateways.base import GatewayBusy, OutcomeUnknown
 from prizes.gateways.sandbox import pay_checkout
 from prizes.models import TransferState
 from prizes.services.fees import release_expired_seats
-from prizes.services.payouts import refresh_payout_account
+from prizes.services.payouts import forget_payout_accounts, refresh_payout_account
 from prizes.services.transfers import enqueue_transfers, look_up_transfer, send_transfer, unfinished_transfers
 from prizes.services.webhooks import receive_webhook
 
@@ -49,6 +49,13 @@ def push_transfers(timestamp: int) -> None:
 @app.task(queueing_lock="release_seats", pass_context=False)
 def release_unpaid_seats(timestamp: int) -> None:
     release_expired_seats(now=datetime.now(UTC))
+
+
+@app.periodic(cron="53 3 * * *")
+@app.task(queueing_lock="forget_payout_accounts", pass_context=False)
+def forget_accounts_of_nobody(timestamp: int) -> None:
+    """Every night: of people who were erased while a prize was on its way to them."""
+    forget_payout_accounts(now=datetime.now(UTC))
 
 
 @app.task()

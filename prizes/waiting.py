@@ -40,8 +40,17 @@ def to_settle(competitions: QuerySet[Competition], now: datetime) -> QuerySet[Co
     """Those that are over, have money in them, and whose prizes nobody has asked to be paid, or that were corrected
     since."""
     over = competitions.with_status(Status.COMPLETED, now)  # type: ignore[attr-defined]
-    with_money = over.filter(Q(prize_pool_minor__gt=0) | Q(entry_fee_minor__gt=0))
-    return with_prizes(with_money).filter(Q(asked_at=None) | Q(calculated__lt=F("final")))
+    return with_prizes(_with_money(over)).filter(Q(asked_at=None) | Q(calculated__lt=F("final")))
+
+
+def unsettled(competitions: QuerySet[Competition], now: datetime) -> QuerySet[Any]:
+    """Those that are over, have money in them, and whose prizes are not all on their way."""
+    over = competitions.filter(end_at__lte=now, cancelled_at=None, published_at__isnull=False)
+    return with_prizes(_with_money(over)).filter(Q(released_at=None) | Q(calculated__lt=F("final")))
+
+
+def _with_money(competitions: QuerySet[Competition]) -> QuerySet[Competition]:
+    return competitions.filter(Q(prize_pool_minor__gt=0) | Q(entry_fee_minor__gt=0))
 
 
 def to_fund(competitions: QuerySet[Competition]) -> QuerySet[Competition]:

@@ -1,3 +1,4 @@
+from accounts.models.exports import Export, ExportState
 from accounts.models.keys import Scope, ServiceKey
 from accounts.models.notifications import (
     Delivery,
@@ -17,6 +18,8 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Device",
+    "Export",
+    "ExportState",
     "IdentityProvider",
     "Notification",
     "NotificationPreference",

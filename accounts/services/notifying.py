@@ -10,7 +10,15 @@ from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
-from accounts.models import Delivery, DeliveryState
+from accounts.models import (
+    Delivery,
+    DeliveryState,
+    Device,
+    Notification,
+    NotificationPreference,
+    NotificationSettings,
+    Phone,
+)
 from accounts.notices import NOTICES, Channel, Event, Hours, due_at
 from config.core.clock import zone_named
 from config.core.jobs import enqueue_once
@@ -155,6 +163,12 @@ def _deliveries(
         for channel, device_id in addresses
     ]
     return [delivery for delivery in made if expires_at is None or delivery.due_at < expires_at]
+
+
+def forget_notifications(*, user_id: UUID) -> None:
+    """Of a person who is erased: what they were told, and where and how they wanted to hear of it."""
+    for theirs in (Notification, Device, Phone, NotificationSettings, NotificationPreference):
+        theirs._default_manager.filter(user_id=user_id).delete()
 
 
 def wake_deliverer() -> None:

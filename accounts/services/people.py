@@ -4,18 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from accounts.codes import forget_codes
 from accounts.lockout import forget_log_ins
 from accounts.models import IdentityProvider, User
+from accounts.services.addresses import send_verification
+from accounts.services.exports import forget_exports
+from accounts.services.log_ins import forget_log_in_tokens
+from accounts.services.notifying import forget_notifications
+from accounts.services.passwords import set_password
 from accounts.services.pictures import remove_picture_after_commit
 from accounts.signals import person_erased, profile_changed
 from accounts.tokens import Claims
-from config.core.errors import Conflict, Invalid, NotFound
+from config.core.errors import Conflict, NotFound
 
 ERASED_NAME = "Former participant"
 
@@ -26,19 +30,17 @@ class EmailTaken(Conflict):
     message = "There is already an account with this e-mail."
 
 
-def register_person(*, email: str, password: str, name: str) -> User:
-    """A local account. Raises Invalid for a weak password, EmailTaken."""
+@transaction.atomic
+def register_person(*, email: str, password: str, name: str, now: datetime) -> User:
+    """A local account, whose e-mail is asked to be verified. Raises Invalid for a weak password, EmailTaken."""
     person = User(email=email.lower(), name=name)
-    try:
-        validate_password(password, person)
-    except ValidationError as error:
-        raise Invalid(details={"password": list(error.messages)}) from None
-    person.set_password(password)
+    set_password(person=person, password=password)
     try:
         with transaction.atomic():
             person.save(force_insert=True)
     except IntegrityError:
         raise EmailTaken from None
+    send_verification(person=person, now=now)
     return person
 
 
@@ -83,7 +85,7 @@ def _name_from(claims: Claims) -> str:
 
 @transaction.atomic
 def change_profile(*, user_id: UUID, changes: Mapping[str, str]) -> User:
-    """``changes``: any of name, bio, country, timezone, already checked."""
+    """``changes``: any of name, bio, country, timezone, language, already checked."""
     person = User.objects.select_for_update(no_key=True).get(id=user_id)  # others may still refer to them
     shown_differently = "name" in changes and changes["name"] != person.name
     for field, value in changes.items():
@@ -96,23 +98,36 @@ def change_profile(*, user_id: UUID, changes: Mapping[str, str]) -> User:
 
 @transaction.atomic
 def erase_person(*, user_id: UUID, now: datetime) -> User:
-    """Forgets who this was, for good; the id stays, because finished boards refer to it. A second time changes nothing.
-    Raises NotFound."""
+    """Forgets who this was, for good; the id stays, because finished boards and the ledger refer to it. What becomes of
+    each table stands in docs/decisions/0027-erasure.md. A second time changes nothing. Raises NotFound, and what those
+    raise who listen: nobody who organises a competition that is not over can go."""
     person = User.objects.select_for_update(no_key=True).filter(id=user_id).first()
     if person is None:
         raise NotFound("There is no such person.")
     if person.erased_at is None:
-        if person.email:
-            forget_log_ins(email=person.email)
+        _forget_what_hangs_on(person)
         person.name, person.email, person.is_active, person.erased_at = ERASED_NAME, None, False, now
-        forget_codes(person=person)
-        remove_picture_after_commit(user_id=person.id, digest=person.avatar)
-        person.bio = person.avatar = person.country = person.timezone = ""
+        person.is_staff = person.is_superuser = False
+        person.email_verified_at = person.last_login = None
+        person.bio = person.avatar = person.country = person.timezone = person.language = ""
         person.set_unusable_password()
         person.save()
         person_erased.send(User, user_id=person.id, erased_at=now)
         profile_changed.send(User, user=person)
     return person
+
+
+def _forget_what_hangs_on(person: User) -> None:
+    if person.email:
+        forget_log_ins(email=person.email)
+    forget_log_in_tokens(user_id=person.id)
+    forget_codes(person=person)
+    person.groups.clear()
+    person.user_permissions.clear()
+    forget_notifications(user_id=person.id)
+    forget_exports(user_id=person.id)
+    remove_picture_after_commit(user_id=person.id, digest=person.avatar)
+    LogEntry.objects.filter(content_type__model="user", object_id=str(person.id)).delete()  # it writes down names
 
 
 def lock_people(user_ids: Iterable[UUID]) -> set[UUID]:

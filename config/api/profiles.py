@@ -1,10 +1,7 @@
-"""Profile pages: a person out of accounts, their totals out of fitness, their victories out of leaderboards."""
+"""Making an account, its profile, and the end of it."""
 
 from typing import Any
-from uuid import UUID
 
-from django.db import transaction
-from django.dispatch import receiver
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,30 +10,26 @@ from rest_framework.response import Response
 
 from accounts.api.serializers import ProfileChanges, RegisterBody
 from accounts.api.views import LocalAccountsView
-from accounts.models import User
+from accounts.models import IdentityProvider
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, caller
-from accounts.pictures.names import LARGE, picture_url
 from accounts.queries import access_person_to_change, person
-from accounts.services.people import change_profile, register_person
+from accounts.services.passwords import require_password
+from accounts.services.people import change_profile, erase_person, register_person
 from config.core.api import APIView, body_of, success
-from config.core.cache import ForgettableCached
+from config.core.errors import Forbidden
 from config.core.limits import RegisterThrottle
-from fitness.queries.activity import totals_of
-from fitness.queries.readings import totals_shown_of
-from fitness.signals import activity_stored
-from leaderboards.queries import competitions_won
-from leaderboards.scoring import Totals
-from leaderboards.units import totals_to_wire
-from prizes.queries import prizes_won
-from prizes.signals import prizes_settled
+from config.core.request import address_of
+from config.people.profiles import profile_of
 
-_statistics = ForgettableCached("statistics", ttl_seconds=60)
+_OWN = "Only in one's own profile."
 
 
 class Profile(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    email = serializers.EmailField(allow_null=True, required=False, help_text="Only in one's own profile.")
+    email = serializers.EmailField(allow_null=True, required=False, help_text=_OWN)
+    email_verified = serializers.BooleanField(required=False, help_text=_OWN)
+    language = serializers.CharField(required=False, help_text=f"BCP 47; empty: the site's own. {_OWN}")
     name = serializers.CharField()
     avatar = serializers.CharField(allow_null=True, help_text="URL of a square of 512 pixels, or less.")
     bio = serializers.CharField()
@@ -51,38 +44,10 @@ class Profile(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
-def profile_of(user: User, *, private: bool) -> dict[str, Any]:
-    shown = {
-        "id": user.id,
-        "email": user.email,
-        "name": user.name,
-        "avatar": picture_url(user.id, user.avatar, LARGE),
-        "bio": user.bio,
-        "country": user.country,
-        "timezone": user.timezone or "UTC",
-        **_statistics.get(user.id, lambda: statistics_of(user.id))["own" if private else "shown"],
-        "joined_at": user.joined_at,
-        "updated_at": user.updated_at,
-    }
-    if not private:
-        del shown["email"]
-    return shown
-
-
-def statistics_of(user_id: UUID) -> dict[str, dict[str, Any]]:
-    """As the person sees them, and as others do: some sources may be shown to their owner only."""
-    common = {"competitions_won": competitions_won(user_id, timezone.now()), "total_prizes": prizes_won(user_id)}
-    return {"own": _sums(totals_of(user_id)) | common, "shown": _sums(totals_shown_of(user_id)) | common}
-
-
-def _sums(totals: Totals) -> dict[str, Any]:
-    wire = totals_to_wire(totals)
-    return {"total_steps": wire["steps"], "total_calories": wire["calories"], "total_distance": wire["distance"]}
-
-
-@receiver([activity_stored, prizes_settled])
-def forget_statistics(user_ids: Any, **_: Any) -> None:
-    transaction.on_commit(lambda: _statistics.forget(user_ids))
+class EraseBody(serializers.Serializer[Any]):
+    password = serializers.CharField(
+        max_length=128, trim_whitespace=False, default="", help_text="One's own, of a local account."
+    )
 
 
 class RegisterView(LocalAccountsView):
@@ -91,7 +56,7 @@ class RegisterView(LocalAccountsView):
     @extend_schema(request=RegisterBody, responses={201: Profile})
     def post(self, request: Request) -> Response:
         """A new account of this server."""
-        newcomer = register_person(**body_of(request, RegisterBody))
+        newcomer = register_person(**body_of(request, RegisterBody), now=timezone.now())
         return success(profile_of(newcomer, private=True), status=201, message="Welcome.")
 
 
@@ -117,3 +82,21 @@ class ProfileView(APIView):
         subject = access_person_to_change(caller(request), person_named(request, user_id))
         changes = body_of(request, ProfileChanges, partial=partial)
         return success(profile_of(change_profile(user_id=subject.id, changes=changes), private=True))
+
+
+class PersonView(APIView):
+    permission_classes = [PersonOnly]
+
+    @extend_schema(request=EraseBody, responses={200: None})
+    def delete(self, request: Request, user_id: str) -> Response:
+        """Forgets a person for good: oneself, with the password of a local account; anybody, for staff who may delete
+        people. 409 while they organise a competition that is not over."""
+        asked_by, found = caller(request), person(person_named(request, user_id))
+        if found.id != asked_by.id and not asked_by.has_perm("accounts.delete_user"):
+            raise Forbidden("This belongs to somebody else.")
+        if found.id == asked_by.id and found.identity_provider == IdentityProvider.LOCAL:
+            password = body_of(request, EraseBody)["password"]
+            address = address_of(request._request)
+            require_password(user_id=found.id, password=password, field="password", address=address)
+        erase_person(user_id=found.id, now=timezone.now())
+        return success(message="Everything about this person was forgotten.")

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,10 +13,10 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.html import strip_tags
 
-from config.core.threads import in_thread
+from config.core.threads import in_threads
 
 CHUNK = 2_000
-_MARK = "\ufeff"  # by which spreadsheets know UTF-8
+MARK = "\ufeff"  # by which spreadsheets know UTF-8
 _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")  # the wide ones of East Asian keyboards too
 
 
@@ -66,7 +66,7 @@ def csv_response(
 ) -> StreamingHttpResponse:
     """``pieces`` are of many lines each and may ask the database; under ASGI each is fetched in a thread."""
     body = _whole(heads, pieces)
-    content = _in_threads(body) if isinstance(request, ASGIRequest) else body
+    content = in_threads(body) if isinstance(request, ASGIRequest) else body
     response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Accel-Buffering"] = "no"
@@ -74,17 +74,8 @@ def csv_response(
 
 
 def _whole(heads: Sequence[str], pieces: Iterator[str]) -> Iterator[str]:
-    yield _MARK + _written_line(heads)
+    yield MARK + _written_line(heads)
     yield from pieces
-
-
-async def _in_threads(pieces: Iterator[str]) -> AsyncIterator[str]:
-    while (piece := await in_thread(_next)(pieces)) is not None:
-        yield piece
-
-
-def _next(pieces: Iterator[str]) -> str | None:
-    return next(pieces, None)
 
 
 def chunks(rows: QuerySet[Any], size: int = CHUNK) -> Iterator[list[Any]]:

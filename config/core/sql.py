@@ -31,6 +31,21 @@ def _escaped(text: str) -> str:
 
 
 @contextmanager
+def alone_with(name: str) -> Iterator[bool]:
+    """Whether no other process is at what is called so. The lock belongs to the connection, so it ends with a process
+    that dies, and not with the transactions in between."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", [name])
+        (alone,) = cursor.fetchone()
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", [name])
+
+
+@contextmanager
 def one_moment() -> Iterator[None]:
     """Everything that is read inside is as it was when the first of it was read. Nothing can be written, and no writer
     waits for it. Inside a transaction that is open already, what is read is as that transaction sees it."""

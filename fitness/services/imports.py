@@ -6,8 +6,7 @@ the last batch: the same file gives the same items in the same order. Reading it
 content has equal ids.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,13 +18,14 @@ import structlog
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import UploadedFile
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from accounts.models import User
 from accounts.services.people import lock_people
 from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Conflict, Invalid, NotFound, TooLarge
 from config.core.jobs import enqueue_once
+from config.core.sql import alone_with
 from fitness.importers.formats import FORMATS, format_of
 from fitness.importers.items import Item, WrongFile
 from fitness.importers.sorting import Sorted
@@ -193,7 +193,7 @@ def forget_imports(*, user_id: UUID) -> None:
 def read_imports(*, clock: Callable[[], datetime]) -> None:
     """Reads all that is not finished, the oldest first, unless another process is at it. Never inside a transaction:
     each batch is committed before the next. Safe to call at any time, from anywhere."""
-    with _alone() as alone:
+    with alone_with(_LOCK) as alone:
         while alone and (found := _next()):
             _read_import(found, clock)
 
@@ -269,18 +269,3 @@ def _go_on(found: Import, items: Sorted, clock: Callable[[], datetime]) -> None:
             raise _Forgotten
 
     import_items(items=items, user=found.user, tally=tally, clock=clock, note=note)
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Whether no other process reads imports. The lock belongs to the connection, so it ends with a process that dies,
-    and not with the transactions in between."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", [_LOCK])
-        (alone,) = cursor.fetchone()
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", [_LOCK])

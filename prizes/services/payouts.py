@@ -6,13 +6,20 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from accounts.models import User
+from competitions.models import Competition, Participant
 from config.core.errors import Conflict, Unavailable
 from prizes.gateways import gateway
 from prizes.gateways.base import Gateway, GatewayBusy, GatewayRefused, OutcomeUnknown
-from prizes.models import PayoutAccount, Transfer, TransferState
+from prizes.models import PayoutAccount, Purpose, Transfer, TransferState
+from prizes.models.transfers import UNFINISHED
 from prizes.services.transfers import NO_ACCOUNT, enqueue_transfers
+from prizes.waiting import unsettled
+
+OWED = (*UNFINISHED, TransferState.FAILED)
+"""What may still be sent: of a failed one a treasurer decides."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,16 @@ def _waiting(user_id: UUID, gateway_name: str) -> list[UUID]:
         user_id=user_id, gateway=gateway_name, state=TransferState.PENDING, waits_for=NO_ACCOUNT
     )
     return list(waiting.values_list("id", flat=True))
+
+
+@transaction.atomic
+def forget_payout_accounts(*, now: datetime) -> int:
+    """Of people who were erased, once nothing is owed to them and nothing can be any more: a prize that was won stays
+    won, and where it goes is known until it is there. Says how many."""
+    owed = Transfer.objects.filter(user=OuterRef("user"), purpose=Purpose.PRIZE, state__in=OWED)
+    hopes = Participant.objects.filter(
+        user=OuterRef("user"), left_at=None, competition__in=unsettled(Competition.objects.all(), now).values("id")
+    )
+    erased = PayoutAccount.objects.filter(user__erased_at__isnull=False)
+    forgotten, _ = erased.filter(~Exists(owed), ~Exists(hopes)).delete()
+    return forgotten

@@ -6,12 +6,11 @@ a process may die: what was “sent” without an answer is looked up at the gat
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value
 from procrastinate.types import JSONDict
 
@@ -19,6 +18,7 @@ from accounts.notices import Event
 from accounts.services.notifying import notify_people
 from competitions.models import Competition
 from config.core.errors import Conflict, Invalid
+from config.core.sql import alone_with
 from leaderboards.queries import final_standings
 from prizes import pots
 from prizes.actors import Actor
@@ -78,7 +78,7 @@ def enqueue_transfers(transfer_ids: Iterable[UUID]) -> None:
 def send_transfer(*, transfer_id: UUID, now: datetime) -> Transfer:
     """Brings an unfinished transfer as far as it goes, and says how it stands. Never inside a transaction: each step is
     committed before the next. Safe to call at any time, any number of times, from anywhere."""
-    with _alone_with(transfer_id) as alone:
+    with alone_with(str(transfer_id)) as alone:
         transfer = Transfer.objects.select_related("payment", "award__award_list").get(id=transfer_id)
         if alone and transfer.state in UNFINISHED and _may_go(transfer, now):
             _carry_out(transfer, now)
@@ -88,7 +88,7 @@ def send_transfer(*, transfer_id: UUID, now: datetime) -> Transfer:
 def look_up_transfer(*, transfer_id: UUID, now: datetime) -> Transfer | None:
     """Asks the gateway how a transfer stands, also one that counted as paid: it may have come back. None while somebody
     else is at it. May raise what a gateway raises."""
-    with _alone_with(transfer_id) as alone:
+    with alone_with(str(transfer_id)) as alone:
         if not alone:
             return None
         transfer = Transfer.objects.select_related("payment").get(id=transfer_id)
@@ -98,21 +98,6 @@ def look_up_transfer(*, transfer_id: UUID, now: datetime) -> Transfer | None:
             if receipt is not None:
                 _record(transfer, receipt, now)
     return transfer
-
-
-@contextmanager
-def _alone_with(transfer_id: UUID) -> Iterator[bool]:
-    """Whether nobody else is at this transfer. The lock belongs to the connection, so it ends with a process that
-    dies, and not with the transactions in between."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", [str(transfer_id)])
-        (alone,) = cursor.fetchone()
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", [str(transfer_id)])
 
 
 def _may_go(transfer: Transfer, now: datetime) -> bool:

@@ -11,8 +11,9 @@ from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
 
-FIELDS = {
-    "id", "email", "name", "avatar", "bio", "country", "timezone", "total_steps", "total_calories", "total_distance",
+OWN = {"email", "email_verified", "language"}
+FIELDS = OWN | {
+    "id", "name", "avatar", "bio", "country", "timezone", "total_steps", "total_calories", "total_distance",
     "competitions_won", "total_prizes", "joined_at", "updated_at",
 }  # fmt: skip
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,7 @@ def test_a_trailing_slash_is_accepted(me: APIClient, ending: str) -> None:
 def test_somebody_elses_profile_shows_no_email(me: APIClient, other: User) -> None:
     answer = me.get(url(other))
     assert answer.status_code == 200
-    assert answer.json()["data"].keys() == FIELDS - {"email"}
+    assert answer.json()["data"].keys() == FIELDS - OWN
     assert other.email is not None
     assert other.email not in answer.content.decode()
 
@@ -89,7 +90,7 @@ def test_an_id_that_names_nobody_is_a_404(me: APIClient, name: object) -> None:
 
 
 def test_everything_about_oneself_can_be_changed(me: APIClient, person: User) -> None:
-    changes = {"name": "Ada L.", "bio": "Walks.", "country": "GB", "timezone": "Europe/London"}
+    changes = {"name": "Ada L.", "bio": "Walks.", "country": "GB", "timezone": "Europe/London", "language": "en-GB"}
     answer = me.put(url(person), changes)
     assert answer.status_code == 200
     assert answer.json()["data"].items() >= changes.items()
@@ -170,6 +171,10 @@ def test_changing_others_takes_the_named_permission(signed_in: SignIn, make_pers
         ("timezone", "../../etc/passwd"),
         ("timezone", "localtime"),
         ("timezone", "\ud800"),
+        ("language", "klingon"),
+        ("language", "de_DE"),
+        ("language", "d\x00"),
+        ("language", "en-GB-oxendict-1996"),
     ],
 )
 def test_a_wrong_field_is_named(me: APIClient, field: str, value: Any) -> None:
@@ -181,6 +186,11 @@ def test_a_wrong_field_is_named(me: APIClient, field: str, value: Any) -> None:
 
 def test_a_country_is_kept_in_capitals(me: APIClient) -> None:
     assert me.patch(url("me"), {"country": "de"}).json()["data"]["country"] == "DE"
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("DE", "de"), ("pt-br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"), ("", "")])
+def test_a_language_is_kept_as_it_is_usually_written(sent: str, kept: str, me: APIClient) -> None:
+    assert me.patch(url("me"), {"language": sent}).json()["data"]["language"] == kept
 
 
 def test_a_profile_is_neither_made_nor_deleted_here(me: APIClient) -> None:

@@ -70,7 +70,11 @@ POST /prizes/payout-account
 GET /prizes/history/{user_id}
 GET /prizes/statement/{competition_id}
 """
-OPEN = {"/auth/register", "/auth/token", "/auth/token/refresh", "/auth/logout"}
+OPEN = {"/auth/register", "/auth/token", "/auth/token/refresh", "/auth/logout"} | {
+    "/auth/password/reset",
+    "/auth/password/reset/confirm",
+    "/auth/email/verify",
+}
 WITH_OR_WITHOUT = {"/auth/ticket", "/prizes/statement/{competition_id}", "/leaderboard/{competition_id}/stream"}
 
 

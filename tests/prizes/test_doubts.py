@@ -18,6 +18,7 @@ from competitions.services.enrolment import leave_competition
 from competitions.services.lifecycle import cancel_competition
 from competitions.services.seats import reserve_seat
 from config.core.errors import Conflict, Invalid
+from config.core.sql import alone_with
 from leaderboards.scoring import Totals
 from leaderboards.services import Total, record_synced_totals
 from leaderboards.settling import correct_standings
@@ -587,7 +588,7 @@ def test_a_look_up_waits_for_whoever_is_at_the_transfer(
     held, done = Event(), Event()
 
     def hold() -> None:
-        with transfers._alone_with(transfer.id):
+        with alone_with(str(transfer.id)):
             held.set()
             done.wait(10)
         connection.close()
