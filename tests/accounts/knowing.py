@@ -6,7 +6,7 @@ from typing import Any
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
@@ -81,6 +81,7 @@ def make_known(person: User, competition: Competition) -> None:
 def _come_in(person: User, now: datetime) -> None:
     RefreshToken.for_user(person)
     person.groups.add(Group.objects.get(name="reviewer"))
+    person.user_permissions.add(Permission.objects.get(codename="view_user"))
     TOTPDevice.objects.create(user=person, name="authenticator")
     StaticDevice.objects.create(user=person, name="recovery codes").token_set.create(token="once")
     common: dict[str, Any] = {"username": person.email, "ip_address": "192.0.2.1", "path_info": "/admin/login/"}
@@ -104,7 +105,7 @@ def _be_told(person: User, competition: Competition, now: datetime) -> None:
         user=person, event="joined", competition_id=competition.id, dedupe_key="zanzibar", listed=True, created_at=now
     )
     Delivery.objects.create(notification=told, channel="push", device=device, due_at=now)
-    Phone.objects.create(user=person, number="+4915799", verified_at=now)
+    Phone.objects.create(user=person, number="+4915799", code_sent_at=now, verified_at=now)
     NotificationSettings.objects.create(user=person, quiet_from="22:00", quiet_until="07:00")
     NotificationPreference.objects.create(user=person, event="joined", channel="push", wanted=False)
     storages["private"].save("exports/zanzibar.zip", ContentFile(b"zanzibar"))
