@@ -1,11 +1,7 @@
 """Everything about oneself as a file, over HTTP. Nobody else asks for it or fetches it, staff included."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.core.files import File
-from django.core.handlers.asgi import ASGIRequest
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -19,8 +15,8 @@ from accounts.permissions import PersonOnly, caller
 from accounts.queries import person
 from config.core.api import APIView, success
 from config.core.errors import Forbidden
-from config.core.threads import in_threads
-from config.people.exports import export_of, opened_export, request_export
+from config.people.exports import export_of, request_export
+from config.people.handing_over import export_response
 
 
 class ExportAnswer(serializers.Serializer[Any]):
@@ -53,14 +49,8 @@ class ExportFileView(APIView):
     @extend_schema(responses={(200, "application/zip"): bytes})
     def get(self, request: Request, user_id: str) -> HttpResponseBase:
         """The zip; 409 while it is written."""
-        now = timezone.now()
-        pieces = _pieces(opened_export(_oneself(request, user_id).id, now))
-        content = in_threads(pieces) if isinstance(request._request, ASGIRequest) else pieces
-        response = StreamingHttpResponse(content, content_type="application/zip")
-        response["Content-Disposition"] = 'attachment; filename="pacesetter-export.zip"'
-        response["Cache-Control"] = "private, no-store"
-        response["X-Accel-Buffering"] = "no"
-        return response
+        user = _oneself(request, user_id)
+        return export_response(request._request, user_id=user.id, now=timezone.now())
 
 
 def _oneself(request: Request, user_id: str) -> User:
@@ -81,8 +71,3 @@ def _answer(export: Export) -> dict[str, Any]:
         "bytes": export.bytes,
         "url": f"/api/v1/users/{export.user_id}/export/file" if ready else None,
     }
-
-
-def _pieces(file: File[bytes]) -> Iterator[bytes]:
-    with file:
-        yield from file.chunks()
