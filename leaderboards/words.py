@@ -15,6 +15,7 @@ from competitions.rules import Metric, Status, TieRule
 MEDALS = 3
 
 _STATUS_WORDS = {
+    Status.DRAFT: "Draft",
     Status.UPCOMING: "Upcoming",
     Status.ACTIVE: "Running",
     Status.ENDED: "Provisional",
