@@ -4,7 +4,6 @@ which open no page."""
 from contextlib import suppress
 from http import HTTPStatus
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
@@ -16,18 +15,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.exceptions import ValidationError
 
 from accounts.api.serializers import LogInBody, ProfileChanges, RegisterBody
+from accounts.api.views import require_local_accounts
 from accounts.models import IdentityProvider, User
 from accounts.services.people import EmailTaken, change_profile, register_person
 from competitions.queries import public_competitions
 from config.core.api import checked
-from config.core.errors import Invalid, NotFound, Refusal, TooMany, as_refusal, error_headers
+from config.core.errors import Invalid, Refusal, TooMany, as_refusal, error_headers
 from config.core.limits import LOG_IN_FROM_ADDRESS, take_token
 from config.core.request import address_block, address_of
 from config.pages.doors import OnlySent, for_anybody, next_of, person_of
-from config.pages.forms import PageForm, Typed, choice, countries, password, text
+from config.pages.forms import PageForm, Typed, choice, countries, hidden, password, text
 from leaderboards.pages import described, for_people
 
-_BACKEND = "accounts.backends.LimitedModelBackend"
+BACKEND = "accounts.backends.LimitedModelBackend"
 _SHOWN = 6
 
 
@@ -41,7 +41,7 @@ class SignUpForm(PageForm):
     email = text("E-mail", "Only you see it.", type="email", autocomplete="username", inputmode="email", maxlength=254)
     password = password("Password", "Ten characters or more.", autocomplete="new-password")
     country = choice("Country (if you like)", countries, autocomplete="country")
-    timezone = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"data-guess": "timezone"}))
+    timezone = hidden(**{"data-guess": "timezone"})
 
 
 def home_view(request: HttpRequest) -> HttpResponse:
@@ -58,17 +58,17 @@ def home_view(request: HttpRequest) -> HttpResponse:
 def sign_up_view(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _door(request, "sign_up", SignUpForm())
-    _refuse_without_accounts()
+    require_local_accounts()
     form = SignUpForm(request.POST)
     try:
         take_token("register", address_block(address_of(request)), LOG_IN_FROM_ADDRESS)
-        newcomer = register_person(**checked(RegisterBody, form.typed))
+        newcomer = register_person(**checked(RegisterBody, form.typed), now=timezone.now())
     except EmailTaken as refusal:
         return _door(request, "sign_up", form, Invalid(details={"email": [refusal.message]}))
     except (Refusal, ValidationError) as error:
         return _door(request, "sign_up", form, as_refusal(error))
     _keep_where_they_are(newcomer, form.typed)
-    login(request, newcomer, backend=_BACKEND)
+    login(request, newcomer, backend=BACKEND)
     messages.success(request, f"Welcome, {newcomer.name}! Find a competition and join in.")
     return HttpResponseRedirect(next_of(request))
 
@@ -89,7 +89,7 @@ def sign_in_view(request: HttpRequest) -> HttpResponse:
         if person_of(request) is not None:
             return HttpResponseRedirect(next_of(request))
         return _door(request, "sign_in", SignInForm())
-    _refuse_without_accounts()
+    require_local_accounts()
     form = SignInForm(request.POST)
     try:
         typed = checked(LogInBody, form.typed)
@@ -98,7 +98,7 @@ def sign_in_view(request: HttpRequest) -> HttpResponse:
         return _door(request, "sign_in", form, as_refusal(error))
     if not isinstance(person, User):
         return _door(request, "sign_in", form, Invalid("E-mail or password is wrong."))
-    login(request, person, backend=_BACKEND)
+    login(request, person, backend=BACKEND)
     return HttpResponseRedirect(next_of(request))
 
 
@@ -112,11 +112,6 @@ def sign_out_view(request: HttpRequest) -> HttpResponse:
 
 def _has_accounts() -> bool:
     return IdentityProvider.LOCAL in settings.AUTH_PROVIDERS
-
-
-def _refuse_without_accounts() -> None:
-    if not _has_accounts():
-        raise NotFound("This server has no accounts of its own.")
 
 
 def _door(request: HttpRequest, name: str, form: PageForm, refusal: Refusal | None = None) -> HttpResponse:

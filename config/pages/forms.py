@@ -25,13 +25,13 @@ class PageForm(forms.Form):
     def refuse(self, refusal: Refusal) -> None:
         """Its sentences beside the fields that it names, else above them all; the cursor goes to the first."""
         self.is_valid()
-        details = refusal.details or {}
-        named = {field: texts for field, texts in details.items() if field in self.fields}
+        details, seen = refusal.details or {}, [field.name for field in self.visible_fields()]
+        named = {field: texts for field, texts in details.items() if field in seen}
         for field, texts in named.items():
             self.add_error(field, texts)
         if not named:
             self.add_error(None, [said for texts in details.values() for said in texts] or refusal.message)
-        first = next(iter(sorted(named, key=list(self.fields).index)), None) or next(iter(self.fields), None)
+        first = next(iter(sorted(named, key=seen.index)), None) or next(iter(seen), None)
         for name, field in self.fields.items():
             field.widget.attrs.pop("autofocus", None)
             if name == first:
@@ -57,6 +57,10 @@ def countries() -> list[tuple[str, str]]:
 def password(label: str, help_text: str = "", *, autocomplete: str) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete, "maxlength": 128})
     return forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
+
+
+def hidden(**attrs: Any) -> forms.CharField:
+    return forms.CharField(required=False, widget=forms.HiddenInput(attrs=attrs))
 
 
 Typed = Mapping[str, Any]

@@ -6,9 +6,11 @@ from itertools import groupby
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,27 +18,28 @@ from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.exceptions import ValidationError
 
 from accounts.api.serializers import ProfileChanges
-from accounts.models import IdentityProvider, User
+from accounts.models import Export, IdentityProvider, User
+from accounts.models.exports import UNFINISHED
 from accounts.queries import person as person_with
 from accounts.rules import country_names
-from accounts.services.people import change_profile
-from accounts.services.sessions import end_sessions
-from config.api.profiles import profile_of
+from accounts.services.passwords import require_password
+from accounts.services.people import change_profile, erase_person
 from config.core.api import checked, uuid_of
 from config.core.clock import zone_names
 from config.core.errors import Refusal, as_refusal
-from config.core.limits import take_log_in_tokens
 from config.core.request import address_of
 from config.pages.doors import for_participants
-from config.pages.forms import PageForm, choice, countries, password, text
-from config.pages.words import counted
+from config.pages.forms import PageForm, choice, countries, text
+from config.pages.passwords import PasswordForm
+from config.pages.words import counted, moment_in_words
+from config.people.exports import request_export
+from config.people.handing_over import export_response
+from config.people.profiles import profile_of
 from fitness.clouds import KNOWN, offered
 from fitness.clouds.base import ConnectionState
 from fitness.models import Connection
 from fitness.services.connections import close_connection, open_connection
 from leaderboards.words import distance_in_words
-
-_BACKEND = "accounts.backends.LimitedModelBackend"
 
 
 def zones() -> list[Any]:
@@ -53,20 +56,21 @@ def zones() -> list[Any]:
 _NO_PLACES = ("Etc/", "SystemV/", "US/", "Brazil/", "Canada/", "Chile/", "Mexico/")
 
 
+def languages() -> list[tuple[str, str]]:
+    return [("", "As the site has it"), *settings.LANGUAGES]
+
+
 class ProfileForm(PageForm):
     name = text("Name", "What others see on the boards.", autocomplete="name", maxlength=80)
     bio = text("About you", "Others see it too. 500 letters at most.", widget=forms.Textarea, maxlength=500, rows=3)
     country = choice("Country", countries, autocomplete="country")
     timezone = choice("Time zone", zones, "Your midnight ends your day.")
-
-
-class PasswordForm(PageForm):
-    password = password("Your password", autocomplete="current-password")
+    language = choice("Language of messages", languages)
 
 
 @for_participants
 def profile_view(request: HttpRequest, person: User) -> HttpResponse:
-    fields = ("name", "bio", "country", "timezone")
+    fields = ("name", "bio", "country", "timezone", "language")
     if request.method != "POST":
         return _profile(request, person, ProfileForm(initial={name: getattr(person, name) for name in fields}))
     form = ProfileForm(request.POST)
@@ -140,24 +144,48 @@ def source_view(request: HttpRequest, person: User, provider: str) -> HttpRespon
     return render(request, "pages/consent.html", context)
 
 
+@for_participants
+def data_view(request: HttpRequest, person: User) -> HttpResponse:
+    """Asks for everything about the person as a file, and shows how far it is."""
+    now, zone = timezone.now(), person.timezone or "UTC"
+    if request.method == "POST":
+        request_export(user_id=person.id, now=now)
+        return HttpResponseRedirect(reverse("my-data"))
+    export = Export.objects.filter(user=person).first()
+    context = {
+        "here": "profile",
+        "export": export,
+        "being_written": export is not None and export.state in UNFINISHED,
+        "until": moment_in_words(export.expires_at, zone, now) if export and export.expires_at else "",
+        "local": person.identity_provider == IdentityProvider.LOCAL,
+    }
+    return render(request, "pages/my_data.html", context)
+
+
+@for_participants
+def data_file_view(request: HttpRequest, person: User) -> HttpResponseBase:
+    return export_response(request, user_id=person.id, now=timezone.now())
+
+
 @sensitive_post_parameters()
 @for_participants
-def sign_out_everywhere_view(request: HttpRequest, person: User) -> HttpResponse:
-    """After the password: whoever found a phone unlocked shall not lock its owner out."""
+def erase_view(request: HttpRequest, person: User) -> HttpResponse:
+    """Forgets the person for good, after their password."""
     form = PasswordForm(request.POST if request.method == "POST" else None)
     status: int = HTTPStatus.OK
     if request.method == "POST":
         try:
-            take_log_in_tokens(address_of(request), person.email or "")
-            renewed = end_sessions(user_id=person.id, password=form.typed["password"], now=timezone.now())
+            given, address = form.typed["password"], address_of(request)
+            require_password(user_id=person.id, password=given, field="password", address=address)
+            erase_person(user_id=person.id, now=timezone.now())
         except Refusal as refusal:
             form.refuse(refusal)
             status = refusal.status
         else:
-            login(request, renewed, backend=_BACKEND)
-            messages.success(request, "Every other session has ended. You are signed in here.")
-            return HttpResponseRedirect(reverse("profile"))
-    return render(request, "pages/sign_out_everywhere.html", {"here": "profile", "form": form}, status=status)
+            logout(request)
+            messages.success(request, "Everything about you was forgotten. Farewell!")
+            return HttpResponseRedirect(reverse("home"))
+    return render(request, "pages/erase.html", {"here": "profile", "form": form}, status=status)
 
 
 @for_participants

@@ -1,7 +1,7 @@
 from django.urls import re_path
 
 from config.core.errors import reading
-from config.pages import board, competitions, entrance, install, my_day, notifications, people, why
+from config.pages import board, competitions, entrance, install, my_day, notifications, passwords, people, why
 
 _ID = r"competitions/(?P<competition_id>[^/]+)"
 
@@ -10,6 +10,9 @@ urlpatterns = [
     re_path(r"^sign-up/?$", entrance.sign_up_view, name="sign-up"),
     re_path(r"^sign-in/?$", entrance.sign_in_view, name="sign-in"),
     re_path(r"^sign-out/?$", entrance.sign_out_view, name="sign-out"),
+    re_path(r"^forgot-password/?$", passwords.forgot_password_view, name="forgot-password"),
+    re_path(r"^reset-password(/(?P<token>[^/]+))?/?$", passwords.reset_password_view, name="reset-password"),
+    re_path(r"^verify-email(/(?P<token>[^/]+))?/?$", passwords.verify_email_view, name="verify-email"),
     re_path(r"^my-day/?$", my_day.my_day_view, name="my-day"),
     re_path(r"^competitions/?$", competitions.competitions_view, name="competitions"),
     re_path(rf"^{_ID}/?$", competitions.competition_view, name="competition"),
@@ -25,7 +28,12 @@ urlpatterns = [
     re_path(r"^notifications/settings/?$", notifications.settings_view, name="notification-settings"),
     re_path(r"^notifications/phone/?$", notifications.phone_view, name="notification-phone"),
     re_path(r"^profile/?$", people.profile_view, name="profile"),
-    re_path(r"^profile/sign-out-everywhere/?$", people.sign_out_everywhere_view, name="sign-out-everywhere"),
+    re_path(r"^profile/sign-out-everywhere/?$", passwords.sign_out_everywhere_view, name="sign-out-everywhere"),
+    re_path(r"^profile/password/?$", passwords.change_password_view, name="change-password"),
+    re_path(r"^profile/verify-email/?$", passwords.send_verification_view, name="send-verification"),
+    re_path(r"^profile/data/?$", people.data_view, name="my-data"),
+    re_path(r"^profile/data/file/?$", people.data_file_view, name="my-data-file"),
+    re_path(r"^profile/erase/?$", people.erase_view, name="erase"),
     re_path(r"^profile/sources/(?P<provider>[^/]+)/?$", people.source_view, name="source"),
     re_path(r"^people/(?P<user_id>[^/]+)/?$", people.person_view, name="person"),
     re_path(r"^manifest\.webmanifest$", reading(install.manifest_view), name="manifest"),

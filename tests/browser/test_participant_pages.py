@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ _SMALL = """() => [...document.querySelectorAll('button, .button, .tabs a, .choi
 @pytest.fixture
 def ada(db: None, settings: Any) -> User:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]  # the server's
-    return register_person(email=EMAIL, password=PASSWORD, name="Ada Lovelace")
+    return register_person(email=EMAIL, password=PASSWORD, name="Ada Lovelace", now=datetime.now(UTC))
 
 
 @pytest.fixture
@@ -88,6 +89,9 @@ def pages_of(board: Competition) -> list[str]:
         "/profile",
         f"/people/{board.owner_id}",
         "/profile/sign-out-everywhere",
+        "/profile/password",
+        "/profile/data",
+        "/profile/erase",
         "/competitions/00000000-0000-4000-8000-000000000000",
     ]
 
@@ -100,7 +104,12 @@ def server_of(page: Page) -> str:
 def test_every_page_can_be_heard_and_fits_a_narrow_phone(
     at_home: Callable[..., Visit], open_page: OpenPage, board: Competition, walked: dict[str, str], scheme: str
 ) -> None:
-    visits = [(open_page("/sign-up", viewport=NARROW, color_scheme=scheme), ["/", "/sign-up", "/sign-in", "/offline"])]
+    visits = [
+        (
+            open_page("/sign-up", viewport=NARROW, color_scheme=scheme),
+            ["/", "/sign-up", "/sign-in", "/forgot-password", "/reset-password/x", "/verify-email/x", "/offline"],
+        )
+    ]
     visits.append((at_home(viewport=NARROW, color_scheme=scheme), pages_of(board)))
     found: dict[str, list[str]] = defaultdict(list)
     for visit, paths in visits:
@@ -197,7 +206,7 @@ def test_without_a_network_a_page_says_so_and_shows_nothing_of_anybody(
     assert "Ada" not in page.content()
     page.context.set_offline(False)
     page.get_by_role("link", name="Try again").click()
-    expect(page.get_by_role("heading", name="Ada Lovelace")).to_be_visible()
+    expect(page.get_by_role("heading", name="Ada Lovelace", now=datetime.now(UTC))).to_be_visible()
 
 
 def test_the_keyboard_reaches_the_content_first(at_home: Callable[..., Visit], walked: dict[str, str]) -> None:

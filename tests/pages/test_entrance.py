@@ -1,5 +1,6 @@
 """Signing up, in and out, and what stays closed to whoever has not."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,13 +17,16 @@ from tests.pages.conftest import AS_BROWSER, PASSWORD, SignedIn, text_of
 
 pytestmark = pytest.mark.django_db
 
-FOR_ALL = {"home", "sign-up", "sign-in", "sign-out", "manifest", "service-worker", "offline"}
+FOR_ALL = {
+    *("home", "sign-up", "sign-in", "sign-out", "forgot-password", "reset-password", "verify-email"),
+    *("manifest", "service-worker", "offline"),
+}
 NEWCOMER = {"name": "Ada", "email": "Ada@example.org", "password": PASSWORD, "timezone": "Africa/Lagos", "country": ""}
 
 
 @pytest.fixture
 def local(db: None) -> User:
-    return register_person(email="ada@example.org", password=PASSWORD, name="Ada")
+    return register_person(email="ada@example.org", password=PASSWORD, name="Ada", now=datetime.now(UTC))
 
 
 def sign_in(client: Client, **fields: str) -> Any:
@@ -195,7 +199,7 @@ def test_a_slash_at_the_end_is_accepted_and_no_form_goes_without_its_token(
 
 
 def test_a_session_of_these_pages_does_not_open_the_panel(stranger: Client, settings: Any) -> None:
-    grace = register_person(email="ada@example.org", password=PASSWORD, name="Grace")
+    grace = register_person(email="ada@example.org", password=PASSWORD, name="Grace", now=datetime.now(UTC))
     User.objects.filter(id=grace.id).update(is_staff=True, is_superuser=True)
     for required in (False, True):
         settings.STAFF_CODES_REQUIRED = required

@@ -11,7 +11,13 @@ from tests.pages.conftest import text_of
 
 pytestmark = pytest.mark.django_db
 
-PROFILE = {"name": "Benjamin", "bio": "Walks\nat night.", "country": "DE", "timezone": "Europe/Berlin"}
+PROFILE = {
+    "name": "Benjamin",
+    "bio": "Walks\nat night.",
+    "country": "DE",
+    "timezone": "Europe/Berlin",
+    "language": "de",
+}
 
 
 def test_a_profile_is_changed_by_the_rules_of_the_api(ben: Client, other: User) -> None:
