@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 EMAIL, PASSWORD = "ada@example.org", "walks-every-morning"
 PHONE = {"width": 390, "height": 844}
 NARROW = {"width": 320, "height": 640}
+FOR_STRANGERS = [
+    *("/", "/sign-up", "/sign-in", "/forgot-password", "/reset-password/x", "/verify-email/x", "/offline", "/boards"),
+]
 
 _SMALL = """() => [...document.querySelectorAll('button, .button, .tabs a, .choices a, .actions a, input, select')]
   .filter((e) => e.type !== 'hidden' && e.type !== 'checkbox' && e.getClientRects().length)
@@ -104,13 +107,8 @@ def server_of(page: Page) -> str:
 def test_every_page_can_be_heard_and_fits_a_narrow_phone(
     at_home: Callable[..., Visit], open_page: OpenPage, board: Competition, walked: dict[str, str], scheme: str
 ) -> None:
-    visits = [
-        (
-            open_page("/sign-up", viewport=NARROW, color_scheme=scheme),
-            ["/", "/sign-up", "/sign-in", "/forgot-password", "/reset-password/x", "/verify-email/x", "/offline"],
-        )
-    ]
-    visits.append((at_home(viewport=NARROW, color_scheme=scheme), pages_of(board)))
+    outside = open_page("/sign-up", viewport=NARROW, color_scheme=scheme)
+    visits = [(outside, FOR_STRANGERS), (at_home(viewport=NARROW, color_scheme=scheme), pages_of(board))]
     found: dict[str, list[str]] = defaultdict(list)
     for visit, paths in visits:
         page = visit.page

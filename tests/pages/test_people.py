@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 PROFILE = {
     "name": "Benjamin",
-    "bio": "Walks\nat night.",
+    "bio": "At night.",
     "country": "DE",
     "timezone": "Europe/Berlin",
     "language": "de",
