@@ -1,4 +1,4 @@
-"""A forgotten password, another one, an address of one's own; and what is known of somebody, theirs to take or to end."""
+"""A forgotten password, another one, an address of one's own; and what is known of somebody, theirs to take along."""
 
 from datetime import UTC, datetime
 from typing import Any
