@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -27,14 +28,14 @@ from leaderboards.watching import FRAME_ROWS
 
 SHOWN_BOARDS = 100
 _LIST_ORDER = (Status.ACTIVE, Status.UPCOMING, Status.ENDED, Status.COMPLETED, Status.CANCELLED)
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def for_people(view: View) -> View:
     """A browser gets a refusal as a small page of the same status; everybody else the JSON they know."""
 
     @wraps(view)
-    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = view(request, *args, **kwargs)
         except Exception as error:

@@ -15,7 +15,7 @@ from config.pages.doors import for_participants
 from config.pages.words import counted
 from leaderboards import words
 from leaderboards.pages import board_context
-from leaderboards.queries import access_board, board_around, points_to_next_rank, rank_of, standings_to_climb
+from leaderboards.queries import access_board, board_around, points_to_next_rank, rank_by_standing, standings_to_climb
 from leaderboards.tickets import BOARD_LIFETIME, board_ticket
 from leaderboards.watching import FRAME_ROWS
 from prizes.wording import ordinal
@@ -51,7 +51,7 @@ def _pinned(person: User, competition: Competition) -> dict[str, Any] | None:
     standing = standings_to_climb(person.id).filter(competition=competition).first()
     if standing is None:
         return None
-    rank, unit = rank_of(standing), points_are(competition.metric)
+    rank, unit = rank_by_standing([standing])[standing.pk], points_are(competition.metric)
     around = board_around(competition, person.id, limit=_NEIGHBOURS) if rank > FRAME_ROWS else None
     return {
         "place": ordinal(rank),

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -15,7 +16,7 @@ from config.core.errors import Forbidden, WrongMethod, error_response
 from config.core.request import note_caller
 from leaderboards.pages import for_people, refusal_page, wants_a_page
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 PRIVATE = "private, no-store"
 
 
@@ -39,7 +40,7 @@ def for_anybody(view: View) -> View:
 
     @for_people
     @wraps(view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         _refuse_other_methods(request)
         return _private(view(request, *args, **kwargs))
 
@@ -51,7 +52,7 @@ def for_participants(view: View) -> View:
 
     @for_people
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         _refuse_other_methods(request)
         person = person_of(request)
         if person is None:
@@ -69,7 +70,7 @@ def _refuse_other_methods(request: HttpRequest) -> None:
         raise NotTaken
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def _private(response: HttpResponseBase) -> HttpResponseBase:
     response["Cache-Control"] = PRIVATE
     return response
 

@@ -30,7 +30,7 @@ from fitness.queries.readings import SourceDay, recent_activity
 from fitness.rules import Source
 from fitness.services.syncing import sync_together
 from leaderboards.models import Standing
-from leaderboards.queries import rank_of, standings_of_person
+from leaderboards.queries import rank_by_standing, standings_of_person
 from prizes.wording import ordinal
 
 _SYNCS = 5
@@ -210,6 +210,7 @@ def _waiting(person: User, zone: str, now: datetime) -> Sequence[Waiting]:
     ahead = {Status.UPCOMING, Status.ENDED}
     standings = [s for s in standings_of_person(person.id) if s.competition.status_at(now) in ahead]
     found = []
+    ranks = rank_by_standing(standings)
     for standing in standings:
         competition = standing.competition
         if competition.status_at(now) is Status.UPCOMING:
@@ -217,7 +218,9 @@ def _waiting(person: User, zone: str, now: datetime) -> Sequence[Waiting]:
             found.append(Waiting(standing, "", f"It starts {starts}."))
         else:
             closes = end_in_words(competition.closes_at, zone, now)
-            found.append(Waiting(standing, ordinal(rank_of(standing)), f"It is over; late data counts until {closes}."))
+            found.append(
+                Waiting(standing, ordinal(ranks[standing.pk]), f"It is over; late data counts until {closes}.")
+            )
     return found
 
 

@@ -64,7 +64,7 @@ def owned_by_people() -> dict[str, list[str]]:
     models = [model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy]
     return {
         model._meta.db_table: [
-            field.column
+            str(field.column)
             for field in model._meta.concrete_fields
             if field.is_relation and field.related_model is User  # audits name theirs so too
         ]

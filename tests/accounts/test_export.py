@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from django.core.files import File
 from django.core.files.storage import storages
 from rest_framework.test import APIClient
 
@@ -17,7 +18,7 @@ from accounts.models import Export, Notification, User
 from accounts.services.people import erase_person
 from competitions.models import Competition
 from config.people import exports
-from config.people.archive import tables_of
+from config.people.archive import tables_of, write_archive
 from config.people.exports import remove_old_exports, request_export, write_exports
 from tests.accounts.knowing import SECRETS, known_person, make_known
 from tests.asking import ask_server, bearer, in_thread
@@ -170,7 +171,7 @@ def test_a_worker_that_dies_leaves_nothing_half(
 ) -> None:
     signed_in(person).post(URL)
     name = Export.objects.get().file_name
-    storages["private"].save(name, exports.File(BytesIO(b"half a zip")))
+    storages["private"].save(name, File(BytesIO(b"half a zip")))
     Export.objects.update(state="running", attempts=1)
     assert signed_in(person).get(f"{URL}/file").status_code == 409
     write_exports(clock=clock)
@@ -203,7 +204,7 @@ def test_whoever_is_erased_while_it_is_written_leaves_no_file(
     person: User, signed_in: SignIn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed_in(person).post(URL)
-    real = exports.write_archive
+    real = write_archive
 
     def erase_meanwhile(*args: Any) -> None:
         real(*args)

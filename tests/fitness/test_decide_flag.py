@@ -340,7 +340,7 @@ def test_holds_are_what_was_known_then(flagged: Flagged, staff: User, person: Us
 
 
 def test_who_is_erased_leaves_no_evidence_and_no_appeal(flagged: Flagged, staff: User, person: User) -> None:
-    flag = flagged()
+    flag = flagged(owner=staff)
     appeal(flag, text="My heart was racing.")
     erase_person(user_id=person.id, now=datetime.now(UTC))
     flag.refresh_from_db()

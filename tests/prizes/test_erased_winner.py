@@ -69,7 +69,7 @@ def pay(walk: Competition, treasurer: User) -> Callable[[], Transfer]:
 def statement(walk: Competition, client: APIClient) -> bytes:
     answer = client.get(f"/api/v1/prizes/statement/{walk.id}")
     assert answer.status_code == 200
-    return answer.content
+    return bytes(answer.content)
 
 
 def everything_is_right() -> None:
