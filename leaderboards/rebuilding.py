@@ -23,4 +23,4 @@ def rebuild_board_later(competition_id: UUID) -> None:
     at most. Raises RedisError."""
     if redis_client().set(f"board:{{{competition_id}}}:asked", 1, nx=True, ex=_ASKED_SECONDS):
         job = rebuild_board.configure(queueing_lock=f"rebuild_board:{competition_id}")
-        enqueue_once(job, competition_id=str(competition_id))
+        enqueue_once(job.defer, competition_id=str(competition_id))

@@ -54,7 +54,7 @@ def announce(*, event: Event, competition: Competition, number: int = 1, now: da
     if is_new:
         from leaderboards.tasks import tell_what_is_announced  # tasks call services
 
-        enqueue_once(tell_what_is_announced)
+        enqueue_once(tell_what_is_announced.defer)
 
 
 def announce_what_is_near(*, now: datetime) -> None:

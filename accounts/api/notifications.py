@@ -117,7 +117,7 @@ class NotificationsView(APIView):
                 "created_at": notification.created_at,
                 "read_at": notification.read_at,
             }
-            for notification, words in zip(page, shown(page, person), strict=True)
+            for notification, words in zip(page, shown(page, person.language, person.timezone), strict=True)
         ]
         answer = paginated(request, rows, limit=limit, offset=offset, total=found.count())
         answer.data["unread_count"] = unread_count(person.id)

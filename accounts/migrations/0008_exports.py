@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_notifications"),
+        ("accounts", "0007_avatar_names"),
     ]
 
     operations = [

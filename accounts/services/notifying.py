@@ -174,4 +174,4 @@ def forget_notifications(*, user_id: UUID) -> None:
 def wake_deliverer() -> None:
     from accounts.tasks import deliver_waiting  # tasks call services
 
-    enqueue_once(deliver_waiting)
+    enqueue_once(deliver_waiting.defer)

@@ -13,10 +13,11 @@ from accounts.paths import person_named
 from accounts.permissions import PersonOnly, caller
 from accounts.queries import person
 from accounts.services.pictures import change_picture, remove_picture
-from config.api.profiles import Profile, profile_of
+from config.api.profiles import Profile
 from config.core.api import APIView, success
 from config.core.errors import Forbidden
 from config.core.limits import CallerThrottle, PictureThrottle
+from config.people.profiles import profile_of
 
 
 class AvatarView(APIView):

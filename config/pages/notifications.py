@@ -87,7 +87,7 @@ def notifications_view(request: HttpRequest, person: User) -> HttpResponse:
             "at": moment_in_words(notification.created_at, zone, now),
             "unread": notification.read_at is None,
         }
-        for notification, words in zip(listed, shown(listed, person), strict=True)
+        for notification, words in zip(listed, shown(listed, person.language, person.timezone), strict=True)
     ]
     context = {
         "here": "notifications",

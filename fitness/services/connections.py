@@ -141,7 +141,7 @@ def enqueue_fetch(connection_id: int) -> None:
     from fitness.tasks import fetch_one_connection  # tasks call services
 
     job = fetch_one_connection.configure(queueing_lock=f"fetch_connection:{connection_id}")
-    enqueue_once(job, connection_id=connection_id)
+    enqueue_once(job.defer, connection_id=connection_id)
 
 
 def sealed_tokens(grant: Grant) -> str:

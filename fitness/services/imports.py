@@ -215,7 +215,7 @@ def _folder() -> FileSystemStorage:
 def _enqueue() -> None:
     from fitness.tasks import read_uploads  # tasks call services
 
-    enqueue_once(read_uploads)
+    enqueue_once(read_uploads.defer)
 
 
 def _next() -> Import | None:

@@ -29,7 +29,8 @@ def request_left_out(*, competition: Competition) -> None:
     if competition.score_source == ScoreSource.REPORTED:
         return  # no reading counts, so none is cut off
     name = f"left_out:{competition.id}"
-    enqueue_once(work_out_one.configure(lock=name, queueing_lock=name), competition_id=str(competition.id))
+    job = work_out_one.configure(lock=name, queueing_lock=name)
+    enqueue_once(job.defer, competition_id=str(competition.id))
 
 
 def request_all_left_out(*, now: datetime) -> None:

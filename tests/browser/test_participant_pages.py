@@ -36,7 +36,7 @@ _SMALL = """() => [...document.querySelectorAll('button, .button, .tabs a, .choi
 @pytest.fixture
 def ada(db: None, settings: Any) -> User:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]  # the server's
-    return register_person(email=EMAIL, password=PASSWORD, name="Ada Lovelace", now=datetime.now(UTC))
+    return register_person(email=EMAIL, password=PASSWORD, name="Ada Lovelace")
 
 
 @pytest.fixture

@@ -40,8 +40,9 @@ def deliver(person: User, now: datetime) -> Deliver:
 
     def make(state: DeliveryState, *, channel: Channel = Channel.EMAIL, **fields: Any) -> Delivery:
         about = {name: fields.pop(name) for name in ("event", "competition_id", "expires_at", "data") if name in fields}
+        usual: dict[str, Any] = {"user": person, "event": Event.STARTED, "data": {"competition": "Lake walk"}}
         notification = Notification.objects.create(
-            **{"user": person, "event": Event.STARTED, "data": {"competition": "Lake walk"}, **about},
+            **usual | about,
             dedupe_key=uuid4().hex,
             listed=True,
             created_at=now,
@@ -74,7 +75,7 @@ def test_support_sees_what_was_told_and_how_it_went(make_staff: MakeStaff, deliv
 
 def test_no_token_no_whole_number_and_no_digest_is_shown(make_staff: MakeStaff, person: User, now: datetime) -> None:
     device = Device.objects.create(user=person, token="hush-token", platform="android", added_at=now, seen_at=now)
-    Phone.objects.create(user=person, number="+4915112345678", code_digest="hush-digest")
+    Phone.objects.create(user=person, number="+4915112345678", code_sent_at=now)
     suppress_address(channel=Channel.EMAIL, address="gone@example.org", reason="Bounced.", now=now)
     for member in (make_staff("support"), make_staff("support", is_superuser=True)):
         desk = open_panel(member)

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0006_notifications")]
+    dependencies = [("accounts", "0008_exports")]
     operations = [
         migrations.AddIndex(
             model_name="delivery",
