@@ -24,7 +24,7 @@ from config.core.errors import Invalid, Refusal, TooMany, as_refusal, error_head
 from config.core.limits import LOG_IN_FROM_ADDRESS, take_token
 from config.core.request import address_block, address_of
 from config.pages.doors import OnlySent, for_anybody, next_of, person_of
-from config.pages.forms import PageForm, Typed, choice, countries, hidden, password, text
+from config.pages.forms import PageForm, Typed, choice, countries, hidden, secret, text
 from leaderboards.pages import described, for_people
 
 BACKEND = "accounts.backends.LimitedModelBackend"
@@ -33,13 +33,13 @@ _SHOWN = 6
 
 class SignInForm(PageForm):
     email = text("E-mail", type="email", autocomplete="username", inputmode="email", maxlength=254)
-    password = password("Password", autocomplete="current-password")
+    password = secret("Password", autocomplete="current-password")
 
 
 class SignUpForm(PageForm):
     name = text("Your name", "This is what others see on the boards.", autocomplete="name", maxlength=80)
     email = text("E-mail", "Only you see it.", type="email", autocomplete="username", inputmode="email", maxlength=254)
-    password = password("Password", "Ten characters or more.", autocomplete="new-password")
+    password = secret("Password", "Ten characters or more.", autocomplete="new-password")
     country = choice("Country (if you like)", countries, autocomplete="country")
     timezone = hidden(**{"data-guess": "timezone"})
 

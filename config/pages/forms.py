@@ -54,7 +54,7 @@ def countries() -> list[tuple[str, str]]:
     return [("", "I’d rather not say"), *sorted(country_names().items(), key=lambda row: row[1])]
 
 
-def password(label: str, help_text: str = "", *, autocomplete: str) -> forms.CharField:
+def secret(label: str, help_text: str = "", *, autocomplete: str) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete, "maxlength": 128})
     return forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
 

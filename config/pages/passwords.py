@@ -25,7 +25,7 @@ from config.core.errors import Refusal, as_refusal
 from config.core.request import address_of
 from config.pages.doors import for_anybody, for_participants, person_of
 from config.pages.entrance import BACKEND
-from config.pages.forms import PageForm, hidden, password, text
+from config.pages.forms import PageForm, hidden, secret, text
 
 _ADVICE = "Ten characters or more."
 
@@ -36,7 +36,7 @@ class EmailForm(PageForm):
 
 class ResetForm(PageForm):
     token = hidden()
-    password = password("New password", _ADVICE, autocomplete="new-password")
+    password = secret("New password", _ADVICE, autocomplete="new-password")
 
 
 class VerifyForm(PageForm):
@@ -44,12 +44,12 @@ class VerifyForm(PageForm):
 
 
 class ChangeForm(PageForm):
-    current = password("The password that you have", autocomplete="current-password")
-    password = password("New password", _ADVICE, autocomplete="new-password")
+    current = secret("The password that you have", autocomplete="current-password")
+    password = secret("New password", _ADVICE, autocomplete="new-password")
 
 
 class PasswordForm(PageForm):
-    password = password("Your password", autocomplete="current-password")
+    password = secret("Your password", autocomplete="current-password")
 
 
 @for_anybody
