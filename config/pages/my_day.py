@@ -209,6 +209,7 @@ def _forecast_in_words(outlook: Outlook) -> str:
 def _waiting(person: User, zone: str, now: datetime) -> Sequence[Waiting]:
     ahead = {Status.UPCOMING, Status.ENDED}
     standings = [s for s in standings_of_person(person.id) if s.competition.status_at(now) in ahead]
+    ranks = rank_by_standing(standings)
     found = []
     ranks = rank_by_standing(standings)
     for standing in standings:
