@@ -13,8 +13,8 @@ from config.core.errors import Refusal
 class PageForm(forms.Form):
     """Every value is taken as it was typed; `refuse` says what was wrong with it, by field."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, initial: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, initial=dict(initial or {}), label_suffix="")
 
     @property
     def typed(self) -> dict[str, Any]:
@@ -32,10 +32,10 @@ class PageForm(forms.Form):
         if not named:
             self.add_error(None, [said for texts in details.values() for said in texts] or refusal.message)
         first = next(iter(sorted(named, key=seen.index)), None) or next(iter(seen), None)
-        for name, field in self.fields.items():
-            field.widget.attrs.pop("autofocus", None)
+        for name, known in self.fields.items():
+            known.widget.attrs.pop("autofocus", None)
             if name == first:
-                field.widget.attrs["autofocus"] = True
+                known.widget.attrs["autofocus"] = True
 
 
 def text(

@@ -87,7 +87,7 @@ def profile_view(request: HttpRequest, person: User) -> HttpResponse:
 
 def _profile(request: HttpRequest, person: User, form: PageForm, *, status: int = HTTPStatus.OK) -> HttpResponse:
     if person.timezone and person.timezone not in dict(_flat(zones())):  # an old name of a place: it stays choosable
-        form.fields["timezone"].widget.choices = [*zones(), (person.timezone, person.timezone)]  # type: ignore[attr-defined]
+        form.fields["timezone"].widget.choices = [*zones(), (person.timezone, person.timezone)]
     context = {
         "here": "profile",
         "person": person,

@@ -22,7 +22,7 @@ CODE = (ROOT / "accounts",)
 LANGUAGES = ("de",)
 _KEYWORDS = {"gettext": None, "ngettext": (1, 2)}
 
-Text = str | tuple[str, str]
+Text = str | tuple[str, ...]
 """One, or of what is counted singular and plural."""
 
 

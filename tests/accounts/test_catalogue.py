@@ -1,5 +1,7 @@
 """The translations are whole, of what is said today, and compiled."""
 
+from typing import Any
+
 import pytest
 from babel.messages import Catalog
 from django.utils import translation
@@ -29,7 +31,7 @@ def test_it_holds_every_text_of_today_and_no_other(catalogue: Catalog) -> None:
 def test_nothing_in_it_is_untranslated_or_unsure_or_asks_for_what_is_not_there(catalogue: Catalog) -> None:
     for message in catalogue:
         if message.id:
-            said = message.string if message.pluralizable else [message.string]
+            said: Any = message.string if message.pluralizable else [message.string]
             assert len(said) == (catalogue.num_plurals if message.pluralizable else 1)
             assert all(said), message.id
             assert not message.fuzzy, message.id

@@ -16,7 +16,7 @@ BACKEND = "accounts.backends.LimitedModelBackend"
 AS_BROWSER = {"accept": "text/html,application/xhtml+xml"}
 PASSWORD = "a-long-walk-home"
 
-SignedIn = Callable[[User], Client]
+SignedIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)

@@ -94,7 +94,7 @@ def test_signing_in_leads_on_and_changes_the_sessions_key(stranger: Client, loca
     session = stranger.session
     session["planted"] = "by somebody else"
     session.save()
-    stranger.cookies["sessionid"] = session.session_key
+    stranger.cookies["sessionid"] = str(session.session_key)
     answer = sign_in(stranger, next="/competitions")
     assert (answer.status_code, answer["Location"]) == (302, "/competitions")
     assert stranger.session.session_key != session.session_key

@@ -50,7 +50,7 @@ class Told:
 
 def told_of(competition_id: UUID) -> list[Told]:
     """By event, in the order of a competition's life."""
-    known = {"events": [event.value for event in Event], "competition_id": competition_id, "most": MOST_TOLD}
+    events = [event.value for event in Event]
     with connection.cursor() as cursor:
-        cursor.execute(_TOLD, known)
+        cursor.execute(_TOLD, {"events": events, "competition_id": competition_id, "most": MOST_TOLD})
         return [Told(Event(event), *(int(count) for count in counts)) for event, *counts in cursor.fetchall()]
