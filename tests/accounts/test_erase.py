@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -22,6 +23,7 @@ from competitions.models import Competition, Participant
 from config.core.environment import Rate
 from config.core.redis import redis_client
 from leaderboards.queries import board_page
+from tests.accounts.conftest import Project
 from tests.accounts.knowing import PASSWORD, SECRETS, known_person, make_known
 
 pytestmark = pytest.mark.django_db
@@ -137,6 +139,16 @@ def test_oneself_goes_with_the_password(known: User, signed_in: SignIn, anonymou
     log_in = {"email": "quixotic@example.org", "password": PASSWORD}
     assert anonymous.post("/api/v1/auth/token", log_in).status_code == 401
     assert anonymous.post("/api/v1/auth/register", {**log_in, "name": "Again"}).status_code == 201
+
+
+def test_people_of_supabase_go_by_their_token_and_do_not_come_back(supabase: Project) -> None:
+    subject = uuid4()
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {supabase.token(sub=str(subject))}")
+    assert client.get(f"{ME}/profile").status_code == 200
+    assert client.delete(ME).status_code == 200
+    assert client.get(f"{ME}/profile").status_code == 401
+    assert User.objects.get(id=subject).email is None
 
 
 def test_guesses_are_counted(known: User, signed_in: SignIn, settings: Settings) -> None:

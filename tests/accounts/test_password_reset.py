@@ -2,23 +2,31 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.links import Purpose, password_reset_link, token_for
 from accounts.models import Notification, User
+from accounts.services.log_ins import renew_log_in
+from accounts.services.passwords import NoPasswordHere, change_password, reset_password
 from accounts.services.people import erase_person
 from accounts.tasks import mail_password_reset
 from config.core.environment import Rate
+from config.core.errors import Unauthenticated
+from tests.prizes.conftest import no_jobs_left as no_jobs_left  # after tests that commit
 
 ASK, CONFIRM, CHANGE = (f"/api/v1/auth/password{ending}" for ending in ("/reset", "/reset/confirm", ""))
 OLD, NEW = "plenty-of-walking-today", "and-even-more-tomorrow"
@@ -185,3 +193,38 @@ def test_each_of_them_is_a_post(ada: User, signed_in: SignIn, anonymous: APIClie
     for client, url in ((anonymous, ASK), (anonymous, CONFIRM), (signed_in(ada), CHANGE)):
         assert client.get(url).status_code == 405
     assert anonymous.post(CHANGE, {"current": OLD, "password": NEW}).status_code == 401
+
+
+def test_people_of_supabase_have_no_password_here(make_person: Any, now: datetime) -> None:
+    theirs = make_person("Sue", identity_provider="supabase")
+    with pytest.raises(NoPasswordHere):
+        change_password(user_id=theirs.id, current=OLD, password=NEW, address="192.0.2.1", now=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_log_in_is_renewed_past_a_new_password(ada: User, now: datetime) -> None:
+    refresh, token = str(RefreshToken.for_user(ada)), token_for(ada, Purpose.RESET_PASSWORD)
+    changed, renewing = Event(), Event()
+
+    def reset_slowly() -> None:
+        with closing(connection), transaction.atomic():
+            reset_password(token=token, password=NEW, now=now)
+            changed.set()
+            renewing.wait(10)
+            time.sleep(0.2)
+
+    def renew() -> bool:
+        with closing(connection):
+            changed.wait(10)
+            renewing.set()
+            try:
+                renew_log_in(refresh=refresh)
+            except Unauthenticated:
+                return False
+            return True
+
+    with ThreadPoolExecutor(2) as threads:
+        resetting, renewed = threads.submit(reset_slowly), threads.submit(renew)
+        resetting.result()
+        assert not renewed.result()
+    assert not OutstandingToken.objects.filter(user=ada, blacklistedtoken=None).exists()
