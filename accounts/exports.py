@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from axes.models import AccessLog
+from django.core.files.storage import storages
 
 from accounts.models import (
     Delivery,
@@ -14,10 +15,24 @@ from accounts.models import (
     Phone,
     User,
 )
+from accounts.pictures.names import LARGE, picture_name
 from config.core.exports import Table
 from config.core.json import dump_json
+from config.core.storage import reaching_store
 
 _CHUNK = 2_000
+
+
+def picture_of(person: User) -> bytes | None:
+    """The large one. Raises StoreOut."""
+    if not person.avatar:
+        return None
+    with reaching_store():
+        try:
+            with storages["default"].open(picture_name(person.id, person.avatar, LARGE)) as file:
+                return bytes(file.read())
+        except FileNotFoundError:  # another one took its place a moment ago
+            return None
 
 
 def tables_of(user_id: UUID) -> Iterator[Table]:

@@ -36,9 +36,9 @@ def request_password_reset(*, email: str, address: str) -> None:
     Nobody learns whether there is one: the same statements run and a job is enqueued either way, the limits count
     either way, and the job is nobody's to watch.
     """
-    take_mail_tokens(address, email)
     from accounts.tasks import mail_password_reset  # tasks call services
 
+    take_mail_tokens(address, email)
     user_id = local_account_id(email)
     mail_password_reset.defer(user_id=str(user_id) if user_id else None)
 

@@ -22,6 +22,8 @@ _README = """Everything that Pacesetter knows of {name}, as it was at {at}.
 
 profile.json
     You, as you see yourself.
+picture.webp
+    Your picture, if there is one.
 {tables}
 
 Tables are comma-separated text in UTF-8 with a line of headings; moments are in UTC. A text that a spreadsheet would
@@ -36,6 +38,8 @@ def write_archive(person: User, file: IO[bytes], now: datetime) -> None:
         listed = "\n".join(f"{table.name}.csv\n    {table.about}" for table in tables)
         archive.writestr("README.txt", _README.format(name=person.name, at=f"{now:%Y-%m-%d %H:%M} UTC", tables=listed))
         archive.writestr("profile.json", dump_json(profile_of(person, private=True)))
+        if picture := accounts.picture_of(person):
+            archive.writestr("picture.webp", picture)
         for table in tables:
             with archive.open(f"{table.name}.csv", "w", force_zip64=True) as part:
                 for line in _lines(table):

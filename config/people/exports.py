@@ -14,7 +14,6 @@ from django.core.files import File
 from django.core.files.storage import storages
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
-from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import Export, ExportState, User
 from accounts.models.exports import UNFINISHED
@@ -23,6 +22,7 @@ from accounts.services.exports import remove_exports
 from accounts.services.notifying import notify_people
 from accounts.services.people import lock_people
 from config.core.errors import Conflict, NotFound
+from config.core.jobs import enqueue_once
 from config.core.sql import alone_with, one_moment
 from config.people.archive import write_archive
 
@@ -107,11 +107,7 @@ def _enqueue() -> None:
     """In the transaction at hand: the job exists if and only if that is committed."""
     from config.people.tasks import write_waiting_exports  # tasks call services
 
-    try:
-        with transaction.atomic():
-            write_waiting_exports.defer()
-    except AlreadyEnqueued:
-        pass
+    enqueue_once(write_waiting_exports.defer)
 
 
 def _write(export: Export, clock: Callable[[], datetime]) -> None:

@@ -1,6 +1,7 @@
 """Somebody of whom everything is known that the server can know of a person, each in words that nobody else uses."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -24,6 +25,7 @@ from accounts.models import (
     Phone,
     User,
 )
+from accounts.pictures.names import SIDES, picture_name
 from competitions.models import Competition
 from fitness.models import (
     Activity,
@@ -42,8 +44,10 @@ from fitness.models import (
 from prizes.models import PayoutAccount
 
 PASSWORD = "plenty-of-walking-today"
+PICTURE = "0123456789abcdef" * 2
 SECRETS = (
-    "quixotic",  # in the name, the e-mail, the biography, the picture's address
+    "quixotic",  # in the name, the e-mail, the biography
+    PICTURE,
     "+4915799",  # the phone
     "zanzibar",  # devices, apps, clouds, files
     "xylophone",  # what they said in an appeal, and what was seen of them
@@ -51,12 +55,25 @@ SECRETS = (
 """Of which nothing may be left."""
 
 
+def keep_files_in(settings: Any, folder: Path) -> None:
+    """Whatever is kept as a file."""
+    settings.IMPORT_DIR = folder / "imports"
+    stores = {
+        name: {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": folder / name, "base_url": "/media/", "file_permissions_mode": 0o600},
+        }
+        for name in ("default", "private")
+    }
+    settings.STORAGES = {**settings.STORAGES, **stores}
+
+
 def known_person() -> User:
     person = User(
         name="Quixotic Walker",
         email="quixotic@example.org",
         bio="A quixotic life.",
-        avatar="https://example.org/quixotic.png",
+        avatar=PICTURE,
         country="DE",
         timezone="Europe/Berlin",
         language="de-DE",
@@ -65,6 +82,8 @@ def known_person() -> User:
     )
     person.set_password(PASSWORD)
     person.save()
+    for side in SIDES:
+        storages["default"].save(picture_name(person.id, PICTURE, side), ContentFile(b"zanzibar in %d pixels" % side))
     return person
 
 

@@ -24,7 +24,7 @@ from config.core.environment import Rate
 from config.core.redis import redis_client
 from leaderboards.queries import board_page
 from tests.accounts.conftest import Project
-from tests.accounts.knowing import PASSWORD, SECRETS, known_person, make_known
+from tests.accounts.knowing import PASSWORD, SECRETS, keep_files_in, known_person, make_known
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], APIClient]
@@ -35,9 +35,7 @@ _ROW = re.compile(r"\| (?P<tables>`.*`) \| (?P<fate>[^|]+) \|[^|]*\|")
 
 @pytest.fixture(autouse=True)
 def folders(settings: Settings, tmp_path: Path) -> Path:
-    settings.IMPORT_DIR = tmp_path / "imports"
-    private = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path / "private"}}
-    settings.STORAGES = {**settings.STORAGES, "private": private}
+    keep_files_in(settings, tmp_path)
     return tmp_path
 
 

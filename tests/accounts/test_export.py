@@ -20,7 +20,7 @@ from competitions.models import Competition
 from config.people import exports
 from config.people.archive import tables_of, write_archive
 from config.people.exports import remove_old_exports, request_export, write_exports
-from tests.accounts.knowing import SECRETS, known_person, make_known
+from tests.accounts.knowing import SECRETS, keep_files_in, known_person, make_known
 from tests.asking import ask_server, bearer, in_thread
 from tests.prizes.conftest import no_jobs_left as no_jobs_left  # after tests that commit
 
@@ -31,14 +31,7 @@ URL = "/api/v1/users/me/export"
 
 @pytest.fixture(autouse=True)
 def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.IMPORT_DIR = tmp_path / "imports"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "private": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "private", "file_permissions_mode": 0o600},
-        },
-    }
+    keep_files_in(settings, tmp_path)
     return tmp_path / "private"
 
 
@@ -87,6 +80,7 @@ def test_everything_about_a_person_is_in_it(known: User, competition: Competitio
     files = fetched(signed_in(known))
     profile = json.loads(files["profile.json"])
     assert (profile["email"], profile["language"], profile["country"]) == ("quixotic@example.org", "de-DE", "DE")
+    assert files["picture.webp"] == b"zanzibar in 512 pixels"
     assert profile == signed_in(known).get("/api/v1/users/me/profile").json()["data"]
     days = {(row["day"], row["source"], row["steps"]) for row in lines(files, "activity/days")}
     assert days == {(str(d), s, str(n)) for d, s, n in known.activities.values_list("day", "source", "steps")}
