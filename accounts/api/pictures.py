@@ -20,7 +20,7 @@ class PictureBody(serializers.Serializer[Any]):
     avatar = serializers.FileField(help_text="JPEG, PNG, WebP or GIF of 5 MB and 40 million pixels at most.")
 
 
-def picture_in(request: Request) -> UploadedFile[bytes]:
+def picture_in(request: Request | HttpRequest) -> UploadedFile[bytes]:
     """Raises NotAPicture for a body that is no form, PictureRefused for one without the field, PictureTooLarge."""
     try:
         picture: UploadedFile[bytes] | None = request.FILES.get(FIELD)

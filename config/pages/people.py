@@ -17,16 +17,20 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework.exceptions import ValidationError
 
+from accounts.api.pictures import picture_in
 from accounts.api.serializers import ProfileChanges
 from accounts.models import Export, IdentityProvider, User
 from accounts.models.exports import UNFINISHED
+from accounts.pictures.opening import FIELD
 from accounts.queries import person as person_with
 from accounts.rules import country_names
 from accounts.services.passwords import require_password
 from accounts.services.people import change_profile, erase_person
+from accounts.services.pictures import change_picture, remove_picture
 from config.core.api import checked, uuid_of
 from config.core.clock import zone_names
 from config.core.errors import Refusal, as_refusal
+from config.core.limits import PICTURES, take_token
 from config.core.request import address_of
 from config.pages.doors import for_participants
 from config.pages.forms import PageForm, choice, countries, text
@@ -60,6 +64,9 @@ def languages() -> list[tuple[str, str]]:
     return [("", "As the site has it"), *settings.LANGUAGES]
 
 
+_FIELDS = ("name", "bio", "country", "timezone", "language")
+
+
 class ProfileForm(PageForm):
     name = text("Name", "What others see on the boards.", autocomplete="name", maxlength=80)
     bio = text("About you", "Others see it too. 500 letters at most.", widget=forms.Textarea, maxlength=500, rows=3)
@@ -70,9 +77,8 @@ class ProfileForm(PageForm):
 
 @for_participants
 def profile_view(request: HttpRequest, person: User) -> HttpResponse:
-    fields = ("name", "bio", "country", "timezone", "language")
     if request.method != "POST":
-        return _profile(request, person, ProfileForm(initial={name: getattr(person, name) for name in fields}))
+        return _profile(request, person, ProfileForm(initial={name: getattr(person, name) for name in _FIELDS}))
     form = ProfileForm(request.POST)
     try:
         change_profile(user_id=person.id, changes=checked(ProfileChanges, form.typed))
@@ -85,7 +91,38 @@ def profile_view(request: HttpRequest, person: User) -> HttpResponse:
     return HttpResponseRedirect(reverse("profile"))
 
 
-def _profile(request: HttpRequest, person: User, form: PageForm, *, status: int = HTTPStatus.OK) -> HttpResponse:
+@for_participants
+def picture_view(request: HttpRequest, person: User) -> HttpResponse:
+    """Takes a picture, or takes it away; ``do`` says which."""
+    if request.method == "POST":
+        try:
+            said = _change_picture(request, person)
+        except Refusal as refusal:
+            form = ProfileForm(initial={name: getattr(person, name) for name in _FIELDS})
+            texts = [text for texts in (refusal.details or {}).values() for text in texts]
+            return _profile(request, person, form, status=refusal.status, picture_refused=texts or [refusal.message])
+        messages.success(request, said)
+    return HttpResponseRedirect(reverse("profile"))
+
+
+def _change_picture(request: HttpRequest, person: User) -> str:
+    now = timezone.now()
+    if request.POST.get("do") == "remove":
+        remove_picture(user_id=person.id, now=now)
+        return "Your picture is removed."
+    take_token("picture", f"caller:{person.id}", PICTURES)
+    change_picture(user_id=person.id, picture=picture_in(request), now=now)
+    return "This is your picture now."
+
+
+def _profile(
+    request: HttpRequest,
+    person: User,
+    form: PageForm,
+    *,
+    status: int = HTTPStatus.OK,
+    picture_refused: Sequence[str] = (),
+) -> HttpResponse:
     if person.timezone and person.timezone not in dict(_flat(zones())):  # an old name of a place: it stays choosable
         form.fields["timezone"].widget.choices = [*zones(), (person.timezone, person.timezone)]
     context = {
@@ -93,6 +130,8 @@ def _profile(request: HttpRequest, person: User, form: PageForm, *, status: int 
         "person": person,
         "form": form,
         "profile": _in_words(profile_of(person, private=True)),
+        "picture_field": FIELD,
+        "picture_refused": picture_refused,
         "clouds": _clouds(person),
         "local": person.identity_provider == IdentityProvider.LOCAL,
     }
@@ -125,7 +164,7 @@ def _in_words(profile: dict[str, Any]) -> dict[str, Any]:
         "country_name": country_names().get(profile["country"], ""),
         "steps": counted(profile["total_steps"], "step", "steps"),
         "distance": distance_in_words(profile["total_distance"]),
-        "won": counted(profile["competitions_won"], "competition won", "competitions won"),
+        "won": counted(profile["competitions_won"], "competition", "competitions"),
         "prizes": counted(profile["total_prizes"], "prize", "prizes"),
     }
 

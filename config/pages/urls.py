@@ -29,6 +29,7 @@ urlpatterns = [
     re_path(r"^notifications/phone/?$", notifications.phone_view, name="notification-phone"),
     re_path(r"^profile/?$", people.profile_view, name="profile"),
     re_path(r"^profile/sign-out-everywhere/?$", passwords.sign_out_everywhere_view, name="sign-out-everywhere"),
+    re_path(r"^profile/picture/?$", people.picture_view, name="picture"),
     re_path(r"^profile/password/?$", passwords.change_password_view, name="change-password"),
     re_path(r"^profile/verify-email/?$", passwords.send_verification_view, name="send-verification"),
     re_path(r"^profile/data/?$", people.data_view, name="my-data"),

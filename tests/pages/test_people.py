@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from PIL import Image
 
 from accounts.models import User
 from tests.pages.conftest import text_of
@@ -69,3 +70,26 @@ def test_a_cloud_is_connected_on_its_own_page(ben: Client, settings: Any) -> Non
     answer = ben.post("/profile/sources/google_health", {"do": "connect"})
     assert 'href="https://accounts.google.com/' in answer.content.decode()
     assert answer["Cache-Control"] == "private, no-store"
+
+
+def test_a_picture_is_shown_and_taken_away(ben: Client, other: User, tmp_path: Any, settings: Any) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = {**settings.STORAGES, "default": folder}
+    drawn = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(drawn, "PNG")
+    changed = ben.post("/profile/picture", {"avatar": SimpleUploadedFile("me.png", drawn.getvalue())}, follow=True)
+    assert "This is your picture now." in text_of(changed)
+    other.refresh_from_db()
+    assert other.avatar in changed.content.decode()
+    assert "Your picture is removed." in text_of(ben.post("/profile/picture", {"do": "remove"}, follow=True))
+    other.refresh_from_db()
+    assert other.avatar == ""
+
+
+def test_what_is_no_picture_is_said_beside_the_field(ben: Client, other: User) -> None:
+    for sent in ({}, {"avatar": SimpleUploadedFile("me.png", b"GIF89a but not really")}):
+        refused = ben.post("/profile/picture", sent)
+        assert refused.status_code == 400
+        assert 'id="id_picture_error"' in refused.content.decode()
+    other.refresh_from_db()
+    assert other.avatar == ""
