@@ -99,8 +99,8 @@ def picture_view(request: HttpRequest, person: User) -> HttpResponse:
             said = _change_picture(request, person)
         except Refusal as refusal:
             form = ProfileForm(initial={name: getattr(person, name) for name in _FIELDS})
-            texts = [text for texts in (refusal.details or {}).values() for text in texts]
-            return _profile(request, person, form, status=refusal.status, picture_refused=texts or [refusal.message])
+            said = [each for texts in (refusal.details or {}).values() for each in texts]
+            return _profile(request, person, form, status=refusal.status, picture_refused=said or [refusal.message])
         messages.success(request, said)
     return HttpResponseRedirect(reverse("profile"))
 

@@ -1,8 +1,10 @@
 """The person's own profile, and what others see of somebody."""
 
+import io
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
