@@ -109,7 +109,9 @@ def shown(notifications: Sequence[Notification], language: str, zone: str = "") 
 def names_in(notifications: Sequence[Notification]) -> Mapping[str, str]:
     """Of the people whom these are about, by their ids, as far as there still is a name."""
     ids = {one.data["by"] for one in notifications if "by" in one.data}
-    known = User.objects.filter(id__in=ids, erased_at=None).values_list("id", "name") if ids else ()
+    if not ids:
+        return {}
+    known = User.objects.filter(id__in=ids, erased_at=None).values_list("id", "name")
     return {str(user_id): name for user_id, name in known}
 
 
