@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -14,6 +15,7 @@ from accounts.gsm import gsm_text, loses_letters
 from accounts.links import password_reset_link, verification_link
 from accounts.models import Notification, User
 from accounts.notices import NOTICES, Event
+from accounts.phones import code_for
 from accounts.unsubscribing import unsubscribe_link
 from accounts.wording import Words, digest_words, language_of, one_line, shortened, words_of
 
@@ -93,7 +95,8 @@ def push_of(notification: Notification, person: User, *, token: str, reference: 
 def text_of(notification: Notification, person: User, *, number: str, reference: str) -> Text:
     """One message of the GSM alphabet; there is no room for a link."""
     with translation.override(language_of(person.language)):
-        words = _words(notification, names_in([notification]), person.timezone, written=_in_text)
+        secret = _secret(notification, person)
+        words = _words(notification, names_in([notification]), person.timezone, secret=secret, written=_in_text)
     return Text(number, f"Pacesetter: {gsm_text(capfirst(words.line))}", reference)
 
 
@@ -120,15 +123,21 @@ def _words(
     names: Mapping[str, str],
     zone: str,
     *,
+    secret: Mapping[str, str] = MappingProxyType({}),
     written: Callable[[str, str], str] = lambda _, name: shortened(name, LONGEST_NAME),
 ) -> Words:
-    """``written``: how a name is, given what it is the name of."""
-    data = dict(notification.data)
+    """``secret``: what is told and kept nowhere. ``written``: how a name is, given what it is the name of."""
+    data = {**notification.data, **secret}
     if "by" in data:
         data["by"] = names.get(data["by"]) or gettext("A former participant")
     for kind in {"competition", "by", "provider"} & data.keys():
         data[kind] = written(kind, one_line(data[kind]))
     return words_of(Event(notification.event), data, told_at=notification.created_at, zone=zone)
+
+
+def _secret(notification: Notification, person: User) -> Mapping[str, str]:
+    phone = getattr(person, "phone", None)
+    return {"code": code_for(phone)} if phone and notification.event == Event.PHONE_CODE else {}
 
 
 def _in_text(kind: str, name: str) -> str:

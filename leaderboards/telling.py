@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from accounts.notices import Event
-from accounts.services.notifying import notify_people
+from accounts.services.notifying import News, notify_people, tell_news
 from competitions.models import Competition, Participant
 from competitions.rules import ScoreSource, Status
 from config.core.clock import day_in
@@ -33,8 +33,8 @@ _MOVES: Mapping[str, Event] = {
     Status.CANCELLED: Event.CANCELLED,
 }
 
-Place = tuple[int, int]
-"""Rank and score."""
+Place = tuple[int, int] | None
+"""Rank and score; None for the disqualified."""
 
 
 # --- Everybody in a competition ---------------------------------------------------------------------------------------
@@ -130,9 +130,13 @@ def _places(announcement: Announcement) -> dict[UUID, Place]:
 def _final_places(competition_id: UUID, number: int) -> dict[UUID, Place]:
     """Of a correction only those hear for whom it changes something."""
     documents = FinalStandings.objects.filter(competition_id=competition_id, number__in=[number, number - 1])
-    places = {final.number: {row.user_id: (row.rank, row.score) for row in final.rows} for final in documents}
+    places = {final.number: _places_in(final) for final in documents}
     before = places.get(number - 1, {})
-    return {user_id: place for user_id, place in places[number].items() if before.get(user_id) != place}
+    return {u: place for u, place in places[number].items() if u not in before or before[u] != place}
+
+
+def _places_in(final: FinalStandings) -> dict[UUID, Place]:
+    return {row.user_id: (row.rank, row.score) for row in final.rows} | dict.fromkeys(final.disqualified)
 
 
 def _said(
@@ -149,11 +153,14 @@ def _said(
     match announcement.event:
         case Event.PROVISIONAL_RESULT | Event.FINAL_RESULT:
             common |= {"of": competition.participant_count, "corrected": announcement.number > 1}
-            ranked = {user_id: places[user_id] for user_id in people if user_id in places}
-            return {user_id: common | {"rank": rank, "score": score} for user_id, (rank, score) in ranked.items()}
+            return {user_id: common | _placed(places[user_id]) for user_id in people if user_id in places}
         case Event.CANCELLED:
             common |= {"refunded": bool(competition.entry_fee_minor)}
     return dict.fromkeys(people, common)
+
+
+def _placed(place: Place) -> dict[str, Any]:
+    return {"disqualified": True} if place is None else {"rank": place[0], "score": place[1]}
 
 
 def _of_use_until(announcement: Announcement) -> datetime | None:
@@ -251,17 +258,18 @@ def _tell_overtaken(pairs: Sequence[tuple[UUID, UUID, UUID]], now: datetime) -> 
 
 def tell_corrected(*, corrections: Iterable[Correction], now: datetime) -> None:
     """Why they have other points than they made; a disqualification is told by what it follows from."""
-    for correction in corrections:
-        notify_people(
-            event=Event.CORRECTION,
-            told={
-                correction.user_id: {
-                    "competition": correction.competition.name,
-                    "points": correction.points,
-                    "reason": correction.reason,
-                }
+    news = [
+        News(
+            user_id=correction.user_id,
+            data={
+                "competition": correction.competition.name,
+                "metric": correction.competition.metric,
+                "points": correction.points,
+                "reason": correction.reason,
             },
             dedupe_key=f"correction:{correction.id}",
             competition_id=correction.competition_id,
-            now=now,
         )
+        for correction in corrections
+    ]
+    tell_news(event=Event.CORRECTION, news=news, now=now)

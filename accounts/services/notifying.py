@@ -2,8 +2,8 @@
 that is committed, and once, however often it is written."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -45,13 +45,25 @@ _LISTENERS = """
 _TELL = """
     INSERT INTO accounts_notification
            (id, user_id, event, competition_id, data, dedupe_key, listed, created_at, expires_at)
-    SELECT n.id, n.user_id, %(event)s, %(competition_id)s, n.data, %(dedupe_key)s, n.listed, %(now)s, %(expires_at)s
-      FROM unnest(%(ids)s::uuid[], %(people)s::uuid[], %(data)s::jsonb[], %(listed)s::boolean[])
-           AS n (id, user_id, data, listed)
-     ORDER BY n.user_id
+    SELECT n.id, n.user_id, %(event)s, n.competition_id, n.data, n.dedupe_key, n.listed, %(now)s, n.expires_at
+      FROM unnest(%(ids)s::uuid[], %(people)s::uuid[], %(competitions)s::uuid[], %(data)s::jsonb[], %(keys)s::text[],
+                  %(listed)s::boolean[], %(expiries)s::timestamptz[])
+           AS n (id, user_id, competition_id, data, dedupe_key, listed, expires_at)
+     ORDER BY n.user_id, n.dedupe_key
         ON CONFLICT DO NOTHING
     RETURNING id
 """
+
+
+@dataclass(frozen=True)
+class News:
+    """What one person is to be told once under ``dedupe_key``; after ``expires_at`` it is not sent any more."""
+
+    user_id: UUID
+    data: Data
+    dedupe_key: str
+    competition_id: UUID | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,6 @@ class _Listener:
     channels: frozenset[Channel]
 
 
-@transaction.atomic
 def notify_people(
     *,
     event: Event,
@@ -78,24 +89,29 @@ def notify_people(
     competition_id: UUID | None = None,
     expires_at: datetime | None = None,
 ) -> int:
-    """Tells each of these people once under ``dedupe_key``; ``told``: what of it is theirs, by their id. After
-    ``expires_at`` it is not sent any more. The number of statements does not depend on how many people they are. Says
-    how many were told now."""
-    if not told:
+    """Tells each of these people once under the same key; ``told``: what of it is theirs, by their id. Says how many
+    were told now."""
+    news = [News(user_id, data, dedupe_key, competition_id, expires_at) for user_id, data in told.items()]
+    return tell_news(event=event, news=news, now=now)
+
+
+@transaction.atomic
+def tell_news(*, event: Event, news: Sequence[News], now: datetime) -> int:
+    """The number of statements does not depend on how much there is to tell. Says how much of it is new."""
+    if not news:
         return 0
-    if NOTICES[event].account and expires_at is None:
-        expires_at = now + ACCOUNT_MAIL_LASTS
-    listeners = {uuid4(): listener for listener in _listeners(event, told)}
+    listeners = _listeners(event, {one.user_id for one in news})
+    heard = {uuid4(): _lasting(one, event, now) for one in news if one.user_id in listeners}
     parameters = {
         "event": event.value,
-        "competition_id": competition_id,
-        "dedupe_key": dedupe_key,
         "now": now,
-        "expires_at": expires_at,
-        "ids": list(listeners),
-        "people": [listener.user_id for listener in listeners.values()],
-        "data": [json.dumps(dict(told[listener.user_id]), default=str) for listener in listeners.values()],
-        "listed": [Channel.IN_APP in listener.channels for listener in listeners.values()],
+        "ids": list(heard),
+        "people": [one.user_id for one in heard.values()],
+        "competitions": [one.competition_id for one in heard.values()],
+        "data": [json.dumps(dict(one.data), default=str) for one in heard.values()],
+        "keys": [one.dedupe_key for one in heard.values()],
+        "listed": [Channel.IN_APP in listeners[one.user_id].channels for one in heard.values()],
+        "expiries": [one.expires_at for one in heard.values()],
     }
     with connection.cursor() as cursor:
         cursor.execute(_TELL, parameters)
@@ -103,7 +119,9 @@ def notify_people(
     deliveries = [
         delivery
         for notification_id in new
-        for delivery in _deliveries(notification_id, listeners[notification_id], event, now, expires_at)
+        for delivery in _deliveries(
+            notification_id, listeners[heard[notification_id].user_id], event, heard[notification_id], now
+        )
     ]
     Delivery.objects.bulk_create(deliveries, batch_size=5000)
     if any(delivery.due_at <= now for delivery in deliveries):
@@ -111,10 +129,17 @@ def notify_people(
     return len(new)
 
 
-def _listeners(event: Event, told: Mapping[UUID, Data]) -> list[_Listener]:
+def _lasting(news: News, event: Event, now: datetime) -> News:
+    if NOTICES[event].account and news.expires_at is None:
+        return replace(news, expires_at=now + ACCOUNT_MAIL_LASTS)
+    return news
+
+
+def _listeners(event: Event, user_ids: Collection[UUID]) -> dict[UUID, _Listener]:
+    """Those of them who are there."""
     with connection.cursor() as cursor:
-        cursor.execute(_LISTENERS, {"event": event.value, "people": list(told)})
-        return [_listener(event, *row) for row in cursor.fetchall()]
+        cursor.execute(_LISTENERS, {"event": event.value, "people": list(user_ids)})
+        return {row[0]: _listener(event, *row) for row in cursor.fetchall()}
 
 
 def _listener(
@@ -139,9 +164,7 @@ def _listener(
     return _Listener(user_id, hours, has_email, email_verified, has_phone, phone_verified, device_ids, channels)
 
 
-def _deliveries(
-    notification_id: UUID, listener: _Listener, event: Event, now: datetime, expires_at: datetime | None
-) -> list[Delivery]:
+def _deliveries(notification_id: UUID, listener: _Listener, event: Event, news: News, now: datetime) -> list[Delivery]:
     """One for each address by which this can still reach them in time."""
     notice = NOTICES[event]
     addresses: list[tuple[Channel, UUID | None]] = []
@@ -162,7 +185,7 @@ def _deliveries(
         )
         for channel, device_id in addresses
     ]
-    return [delivery for delivery in made if expires_at is None or delivery.due_at < expires_at]
+    return [delivery for delivery in made if news.expires_at is None or delivery.due_at < news.expires_at]
 
 
 def forget_notifications(*, user_id: UUID) -> None:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils.crypto import salted_hmac
 
 from accounts.models import (
     Delivery,
@@ -23,6 +22,7 @@ from accounts.models import (
     User,
 )
 from accounts.notices import CHOOSABLE, NOTICES, Channel, Event
+from accounts.phones import code_for
 from accounts.services.notifying import notify_people
 from accounts.services.suppressing import resume_address
 from config.core.errors import Conflict, Invalid, NotFound
@@ -30,7 +30,6 @@ from config.core.errors import Conflict, Invalid, NotFound
 MOST_DEVICES = 20
 CODE_HOLDS = timedelta(minutes=15)
 MOST_GUESSES = 5
-_CODES = 1_000_000
 
 Choices = Mapping[Event, Mapping[Channel, bool]]
 
@@ -158,12 +157,6 @@ def verify_phone(*, user_id: UUID, code: str, now: datetime) -> Phone:
     phone.save(update_fields=["verified_at"])
     resume_address(channel=Channel.SMS, address=phone.number)
     return phone
-
-
-def code_for(phone: Phone) -> str:
-    """Six digits. Made when they are needed, so that they are stored nowhere."""
-    seed = f"{phone.user_id}:{phone.number}:{phone.code_sent_at.timestamp()}"
-    return f"{int(salted_hmac('phone', seed, algorithm='sha256').hexdigest(), 16) % _CODES:06}"
 
 
 def remove_phone(*, user_id: UUID) -> None:

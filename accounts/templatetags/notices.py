@@ -1,4 +1,7 @@
-"""Numbers, amounts and moments in the words of the language at hand."""
+"""Numbers, amounts and moments in the words of the language at hand.
+
+Of what is not known nothing is written: an old notification must not keep its person's whole list from being shown.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -27,37 +30,47 @@ _UNITS: Mapping[str, Callable[[int], str]] = {
 @register.filter
 def number(amount: Amount) -> str:
     """``8421`` → ``8,421`` or ``8.421``."""
+    if amount == "":
+        return ""
     return str(number_format(Decimal(str(amount)), force_grouping=True))
 
 
 @register.filter
-def size(amount: Amount) -> Decimal:
+def size(amount: Amount) -> Decimal | str:
+    if amount == "":
+        return ""
     return abs(Decimal(str(amount)))
 
 
 @register.filter
 def measured(score: Amount, metric: str) -> str:
     """A score with its unit: ``1 step``, ``2 steps``."""
+    if score == "":
+        return ""
     exact = Decimal(str(score))
     count = int(exact) if exact == int(exact) else 2  # a part of one is none of the languages' singular
     return _UNITS[metric](count) % {"number": number(exact)}
 
 
 @register.filter
-def money(amount_minor: int, currency: str) -> str:
+def money(amount_minor: int | str, currency: str) -> str:
     """As `money_text`, but with the signs of the language: ``1.234,50 EUR``."""
+    if not isinstance(amount_minor, int):
+        return ""
     places = decimals_of(currency)
     amount = number_format(to_decimal(amount_minor, currency), decimal_pos=places, force_grouping=True)
     return f"{amount} {currency}"
 
 
 @register.filter
-def moment(at: datetime) -> str:
+def moment(at: datetime | str) -> str:
     """In the zone that it comes in, which is named only where it is nobody's own."""
+    if not isinstance(at, datetime):
+        return ""
     there = " UTC" if at.tzinfo is UTC else ""
     return f"{date_format(at, 'DATE_FORMAT')}, {date_format(at, 'TIME_FORMAT')}{there}"
 
 
 @register.filter
-def day(on: date) -> str:
-    return date_format(on, "DATE_FORMAT")
+def day(on: date | str) -> str:
+    return date_format(on, "DATE_FORMAT") if isinstance(on, date) else ""

@@ -88,7 +88,8 @@ def _welcome(competition: Competition, user_ids: Collection[UUID], now: datetime
     said = {
         "competition": competition.name,
         "starts_at": competition.start_at.isoformat(),
-        "ends_at": competition.end_at.isoformat(),
+        "starts_on": competition.starts_on.isoformat(),
+        "zone": competition.timezone,
     }
     notify_people(
         event=Event.JOINED,

@@ -159,6 +159,7 @@ def _settings(
         "rhythm": rhythm or RhythmForm(initial=_written(vars(preferences.rhythm_of(person.id)))),
         "place": place_in_words(person.timezone),
         "number": number,
+        "is_theirs": number is not None and not waits,
         "waits": waits and not isinstance(phone, PhoneForm),
         "phone": phone or (CodeForm() if waits else PhoneForm()),
     }

@@ -99,8 +99,9 @@ def picture_view(request: HttpRequest, person: User) -> HttpResponse:
             said = _change_picture(request, person)
         except Refusal as refusal:
             form = ProfileForm(initial={name: getattr(person, name) for name in _FIELDS})
-            said = [each for texts in (refusal.details or {}).values() for each in texts]
-            return _profile(request, person, form, status=refusal.status, picture_refused=said or [refusal.message])
+            complaints = [each for texts in (refusal.details or {}).values() for each in texts]
+            refused = complaints or [refusal.message]
+            return _profile(request, person, form, status=refusal.status, picture_refused=refused)
         messages.success(request, said)
     return HttpResponseRedirect(reverse("profile"))
 

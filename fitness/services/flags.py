@@ -25,7 +25,7 @@ from itertools import chain
 from uuid import UUID
 
 from accounts.notices import Event
-from accounts.services.notifying import notify_people
+from accounts.services.notifying import News, tell_news
 from competitions.models import Competition
 from competitions.policy import Check, OnHit, Policy
 from competitions.rules import ScoreSource
@@ -293,21 +293,21 @@ def _write_down(
 
 def _tell_opened(flags: Iterable[Flag], competitions: Mapping[UUID, Competition], now: datetime) -> None:
     """Of a day whose data is doubted its person hears once, whatever else is found of it."""
-    for flag in flags:
-        notify_people(
-            event=Event.FLAG_OPENED,
-            told={
-                flag.user_id: {
-                    "competition": competitions[flag.competition_id].name,
-                    "check": flag.check_name,
-                    "day": flag.day.isoformat(),
-                    "held": flag.held,
-                }
+    news = [
+        News(
+            user_id=flag.user_id,
+            data={
+                "competition": competitions[flag.competition_id].name,
+                "check": flag.check_name,
+                "day": flag.day.isoformat(),
+                "held": flag.held,
             },
             dedupe_key=f"flag_opened:{flag.competition_id}:{flag.day}",
             competition_id=flag.competition_id,
-            now=now,
         )
+        for flag in flags
+    ]
+    tell_news(event=Event.FLAG_OPENED, news=news, now=now)
 
 
 def _known_flags(keys: Iterable[Key]) -> Iterable[Flag]:

@@ -1,5 +1,6 @@
 """POST /api/v1/auth/token"""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,13 +95,19 @@ def test_guesses_at_one_account_end_after_a_few(anonymous: APIClient, ada: User,
 
 def test_guesses_from_one_address_end_whatever_the_account(anonymous: APIClient, settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(1000, 1000)
-    answers = [anonymous.post(URL, {"email": f"{n}@example.org", "password": "a guess"}) for n in range(40)]
-    assert [answer.status_code for answer in answers][-1] == 429
+    assert ends(anonymous.post(URL, {"email": f"{n}@example.org", "password": "a guess"}) for n in range(MANY))
 
 
 def test_guesses_in_the_admin_site_end_the_same_way(anonymous: APIClient, settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(1000, 1000)
     settings.STORAGES = PLAIN_STATIC
-    guesses = [{"username": f"{n}@example.org", "password": "a guess"} for n in range(40)]
-    answers = [anonymous.post("/admin/login/", guess, format="multipart") for guess in guesses]
-    assert [answer.status_code for answer in answers][-1] == 429
+    guesses = ({"username": f"{n}@example.org", "password": "a guess"} for n in range(MANY))
+    assert ends(anonymous.post("/admin/login/", guess, format="multipart") for guess in guesses)
+
+
+MANY = 200
+"""A slow machine guesses little faster than tokens come back."""
+
+
+def ends(answers: Iterable[Any]) -> bool:
+    return any(answer.status_code == 429 for answer in answers)

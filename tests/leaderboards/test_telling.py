@@ -163,7 +163,8 @@ def test_a_correction_while_it_runs_is_told_once(
         competition_id=race.id, user_id=ada.id, points=50, reason="Carried the banner.", by=staff, now=clock()
     )
     [news] = heard(ada, Event.CORRECTION)
-    assert news.data == {"competition": race.name, "points": 50, "reason": "Carried the banner."}
+    said = {"competition": race.name, "metric": "steps", "points": 50, "reason": "Carried the banner."}
+    assert news.data == said
 
 
 def test_a_cancelled_competition_says_whether_the_fee_comes_back(

@@ -8,9 +8,9 @@ from django.test import Client
 
 from accounts.models import Notification, NotificationPreference, Phone, User
 from accounts.notices import CHOOSABLE, NOTICES, Event
+from accounts.phones import code_for
 from accounts.queries import unread_count
 from accounts.services.notifying import notify_people
-from accounts.services.preferences import code_for
 from config.core.environment import Rate
 from config.pages.notifications import EVENTS
 from tests.pages.conftest import text_of

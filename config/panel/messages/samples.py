@@ -41,7 +41,7 @@ def sample_data(rival: User, now: datetime) -> Mapping[Event, Mapping[str, Any]]
         },
         Event.STARTS_SOON: {**where, "starts_at": _at(now + _DAY)},
         Event.STARTED: {**where, "ends_at": _at(now + 14 * _DAY)},
-        Event.OVERTAKEN: {**where, "by": str(rival.pk), "rank": 4},
+        Event.OVERTAKEN: {**where, "by": str(rival.pk)},
         Event.STREAK_AT_RISK: {"days": 12, "steps": 5_790, "goal": 8_000},
         Event.GRACE_ENDS: {**where, "closes_at": _at(now + timedelta(hours=6))},
         Event.PROVISIONAL_RESULT: {**placed, "closes_at": _at(now + _DAY)},
@@ -57,6 +57,7 @@ def sample_data(rival: User, now: datetime) -> Mapping[Event, Mapping[str, Any]]
         Event.VERIFY_EMAIL: {},
         Event.PASSWORD_RESET: {},
         Event.PASSWORD_CHANGED: {},
+        Event.PHONE_CODE: {"code": "048213"},
     }
 
 
