@@ -59,11 +59,13 @@ _CLAIM = """
     WITH due AS (
          SELECT id FROM accounts_delivery
           WHERE state IN ('waiting', 'sending', 'unknown') AND due_at <= %(now)s AND (NOT digest OR letter_id = id)
-          ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+          ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED),
+    claimed AS (
+         SELECT id FROM due UNION SELECT other.id FROM due JOIN accounts_delivery other ON other.letter_id = due.id)
     UPDATE accounts_delivery d
        SET state = CASE WHEN d.state = 'waiting' THEN 'sending' ELSE 'unknown' END,
            attempts = d.attempts + (d.state = 'waiting')::int, due_at = %(look_again_at)s
-     WHERE d.id IN (SELECT id FROM due) OR d.letter_id IN (SELECT id FROM due)
+      FROM claimed WHERE d.id = claimed.id
     RETURNING d.id
 """
 """A digest is claimed by the first of its deliveries, and the others with it."""
