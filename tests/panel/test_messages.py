@@ -154,6 +154,8 @@ def test_a_letter_is_shown_where_it_can_do_nothing(staff: User) -> None:
     frames = re.findall(r"<iframe [^>]*>", page)
     assert len(frames) == 2, "light and dark"
     assert all(re.search(r" sandbox srcdoc=\"&lt;!doctype", frame) for frame in frames)
+    assert ["@media all {" in frame for frame in frames] == [False, True]
+    assert not any("prefers-color-scheme" in frame for frame in frames), "it is not as the reader's screen is"
 
 
 def test_a_choice_that_there_is_not_shows_another_one(staff: User) -> None:

@@ -30,6 +30,9 @@ _CHANNELS = {
     Channel.IN_APP: "in the app",
 }
 
+_WHEN_DARK = "@media (prefers-color-scheme: dark)"
+_SCHEMES = {"light": "not all", "dark": "all"}
+
 
 class PreviewForm(forms.Form):
     event = forms.ChoiceField(
@@ -47,6 +50,12 @@ class Preview:
     push: Push | None = None
     text: Text | None = None
     shown: Shown | None = None
+
+    @property
+    def frames(self) -> Sequence[tuple[str, str]]:
+        """The letter as a light and as a dark mail program shows it, whatever the reader's own screen is."""
+        html = self.letter.html if self.letter else ""
+        return [(scheme, html.replace(_WHEN_DARK, f"@media {when}")) for scheme, when in _SCHEMES.items()]
 
     @property
     def text_length(self) -> str:
@@ -71,7 +80,7 @@ def preview_view(request: HttpRequest) -> HttpResponse:
         "title": "How messages read",
         "form": form,
         "preview": previewed(chosen["event"], chosen["language"], chosen["channel"], cast("User", request.user)),
-        "schemes": ("light", "dark"),
+        "schemes": list(_SCHEMES),
         "language": chosen["language"],
     }
     return TemplateResponse(request, "panel/messages/preview.html", context)
