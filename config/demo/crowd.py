@@ -46,11 +46,11 @@ def _pick(words: str, *parts: str) -> str:
 
 # The statements are put together from constants of this module only.
 _PEOPLE = f"""
-    INSERT INTO accounts_user (id, identity_provider, password, email, name, bio, avatar, country, timezone,
+    INSERT INTO accounts_user (id, identity_provider, password, email, name, bio, avatar, country, timezone, language,
                                is_superuser, is_active, is_staff, joined_at, updated_at)
     SELECT id, 'local', %(password)s, 'walker' || n || '@demo.example',
            {_pick("%(first)s::text[]", "n", "1")} || ' ' || {_pick("%(last)s::text[]", "n", "2")}, '', '',
-           split_part(place, '/', 1), substr(place, 4),
+           split_part(place, '/', 1), substr(place, 4), '',
            false, {_chance("n", "3")} > 0.01, false, joined_at, joined_at
       FROM (SELECT md5(%(seed)s || '/' || n)::uuid AS id, n, {_pick("%(places)s::text[]", "n", "4")} AS place,
                    %(now)s - interval '60 days' - {_chance("n", "5")} * interval '300 days' AS joined_at
