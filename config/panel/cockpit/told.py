@@ -2,7 +2,6 @@
 notifications at most that it costs the same for a crowd."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
