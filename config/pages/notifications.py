@@ -34,7 +34,7 @@ EVENTS: Mapping[Event, str] = {
     Event.STARTED: "It has started",
     Event.OVERTAKEN: "Somebody has overtaken you",
     Event.STREAK_AT_RISK: "Your streak is about to break",
-    Event.GRACE_ENDS: "Late data is about to be too late",
+    Event.GRACE_ENDS: "The last hours for late data",
     Event.PROVISIONAL_RESULT: "It is over, the result is provisional",
     Event.FINAL_RESULT: "The result is final",
     Event.CANCELLED: "It was cancelled",
