@@ -99,10 +99,10 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
+            # Of devices that are gone there may be several.
+            models.UniqueConstraint(fields=["notification", "channel", "device"], name="one_delivery_per_device"),
             models.UniqueConstraint(
-                fields=["notification", "channel", "device"],
-                name="one_delivery_per_address",
-                nulls_distinct=False,
+                fields=["notification", "channel"], condition=~Q(channel="push"), name="one_delivery_per_channel"
             ),
         ]
         indexes = [
