@@ -79,7 +79,7 @@ def unsubscribe(*, subscription: Subscription, now: datetime) -> None:
         notification__user=subscription.user_id,
         notification__event__in=subscription.events,
         channel=Channel.EMAIL,
-        state=DeliveryState.WAITING,
+        state__in=[DeliveryState.WAITING, DeliveryState.UNKNOWN],  # that one would go once more
     )
     waiting.update(state=DeliveryState.DROPPED, done_at=now, reason="Its reader wants no such mail any more.")
 

@@ -52,9 +52,12 @@ _PUT_INTO_LETTERS = """
     UPDATE accounts_delivery d SET letter_id = together.head
       FROM (SELECT w.id, first_value(w.id) OVER (PARTITION BY n.user_id ORDER BY n.created_at, w.id) AS head
               FROM accounts_delivery w JOIN accounts_notification n ON n.id = w.notification_id
-             WHERE w.state = 'waiting' AND w.digest AND w.letter_id IS NULL AND w.due_at <= %(now)s) together
+             WHERE w.state = 'waiting' AND w.digest AND w.due_at <= %(now)s
+               AND NOT EXISTS (SELECT FROM accounts_delivery h
+                                WHERE h.id = w.letter_id AND h.state IN ('waiting', 'sending', 'unknown'))) together
      WHERE d.id = together.id
 """
+"""Into a new one, too, where the first of a letter is not wanted any more."""
 _CLAIM = """
     WITH due AS (
          SELECT id FROM accounts_delivery
@@ -65,7 +68,7 @@ _CLAIM = """
     UPDATE accounts_delivery d
        SET state = CASE WHEN d.state = 'waiting' THEN 'sending' ELSE 'unknown' END,
            attempts = d.attempts + (d.state = 'waiting')::int, due_at = %(look_again_at)s
-      FROM claimed WHERE d.id = claimed.id
+      FROM claimed WHERE d.id = claimed.id AND d.state IN ('waiting', 'sending', 'unknown')
     RETURNING d.id
 """
 """A digest is claimed by the first of its deliveries, and the others with it."""
@@ -118,13 +121,16 @@ def _deliver_alone(bundle: Sequence[Delivery], clock: Callable[[], datetime]) ->
         _deliver(bundle, clock)
     except Exception as error:  # of our own making: it must not keep the others
         log.exception("delivery_went_wrong", deliveries=[str(delivery.id) for delivery in bundle])
-        _wait_or_give_up(bundle, f"{type(error).__name__} while it was made.", clock(), after=None)
+        reason = f"{type(error).__name__} while it was made."  # or right after it was sent
+        _wait_or_give_up(bundle, reason, clock(), after=WORD_COMES_WITHIN, state=DeliveryState.UNKNOWN)
     finally:
         connection.close()
 
 
 def _deliver(bundle: Sequence[Delivery], clock: Callable[[], datetime]) -> None:
     now = clock()
+    if now >= bundle[0].due_at:
+        return  # the lease is over: somebody else may be at it
     useful = [delivery for delivery in bundle if _is_of_use(delivery, now)]
     if not useful:
         _finish(bundle, DeliveryState.DROPPED, now, reason="It came too late to be of use.")
@@ -223,14 +229,13 @@ def _wait_or_give_up(
     after: timedelta | None,
     state: DeliveryState = DeliveryState.WAITING,
 ) -> None:
-    """``after``: when to go on; None: a little later each time."""
-    for delivery in bundle:
-        wait = after or _back_off(delivery.attempts)
-        if now + wait > delivery.notification.created_at + GIVE_UP_AFTER:
-            _finish([delivery], DeliveryState.FAILED, now, reason=f"Given up: {reason}")
-        else:
-            _mark([delivery.id], state=state, due_at=now + wait, reason=reason[:300])
-            DELIVERIES.labels(channel=delivery.channel, outcome="later").inc()
+    """``after``: when to go on; None: a little later each time. What is in one letter waits, and ends, together."""
+    wait = after or _back_off(bundle[0].attempts)
+    if now + wait > max(delivery.notification.created_at for delivery in bundle) + GIVE_UP_AFTER:
+        _finish(bundle, DeliveryState.FAILED, now, reason=f"Given up: {reason}")
+        return
+    _mark([delivery.id for delivery in bundle], state=state, due_at=now + wait, reason=reason[:300])
+    DELIVERIES.labels(channel=bundle[0].channel, outcome="later").inc(len(bundle))
 
 
 def _back_off(attempts: int) -> timedelta:
@@ -247,7 +252,7 @@ def _finish(
         state=state,
         done_at=now,
         reason=reason[:300],
-        provider_id=provider_id,
+        provider_id=provider_id[:200],
     )
     DELIVERIES.labels(channel=bundle[0].channel, outcome=state.value).inc(len(bundle))
 
