@@ -110,10 +110,11 @@ def due_at(channel: Channel, notice: Notice, hours: Hours, now: datetime) -> dat
 
 def _next(clock: time, zone: tzinfo, after: datetime) -> datetime:
     """The first moment from ``after`` on at which it is so late there; where clocks are put forward over it, the
-    moment that they show instead."""
+    moment that they show instead. In an hour that comes twice it is so late twice."""
     day = after.astimezone(zone).date()
     while True:
-        at = datetime.combine(day, clock, zone).astimezone(after.tzinfo)
-        if at >= after:
-            return at
+        for fold in (0, 1):
+            at = datetime.combine(day, clock.replace(fold=fold), zone).astimezone(after.tzinfo)
+            if at >= after:
+                return at
         day += timedelta(days=1)

@@ -64,6 +64,13 @@ def test_a_digest_in_quiet_hours_comes_when_they_end() -> None:
     assert due_at(Channel.EMAIL, NOTICES[Event.JOINED], hours, at) == datetime(2026, 6, 2, 5, tzinfo=UTC)
 
 
+def test_quiet_hours_that_end_in_an_hour_that_comes_twice_end_both_times() -> None:
+    hours = Hours(ZoneInfo("Europe/Berlin"), time(22), time(2, 30))
+    second = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # ten past two, for the second time
+    due = due_at(Channel.PUSH, NOTICES[Event.OVERTAKEN], hours, second)
+    assert due == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
 def test_mail_about_the_account_comes_at_any_hour() -> None:
     hours = Hours(ZoneInfo("UTC"), time(0), time(23, 59), digest_at=time(12))
     at = datetime(2026, 6, 1, 3, tzinfo=UTC)
