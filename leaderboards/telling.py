@@ -54,7 +54,8 @@ def announce(*, event: Event, competition: Competition, number: int = 1, now: da
     if is_new:
         from leaderboards.tasks import tell_what_is_announced  # tasks call services
 
-        enqueue_once(tell_what_is_announced.defer)
+        # Not within it: who enqueues the same job would wait for whatever else this transaction does.
+        transaction.on_commit(lambda: enqueue_once(tell_what_is_announced.defer), robust=True)
 
 
 def announce_what_is_near(*, now: datetime) -> None:

@@ -195,6 +195,8 @@ def forget_notifications(*, user_id: UUID) -> None:
 
 
 def wake_deliverer() -> None:
+    """After this transaction: of two that enqueue the same job the second waits for the first, whatever both hold
+    besides. Should it be forgotten, what is due is looked for every few seconds anyway."""
     from accounts.tasks import deliver_waiting  # tasks call services
 
-    enqueue_once(deliver_waiting.defer)
+    transaction.on_commit(lambda: enqueue_once(deliver_waiting.defer), robust=True)
