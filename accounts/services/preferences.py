@@ -71,7 +71,8 @@ def _choose_channels(user_id: UUID, choices: Choices) -> None:
     )
     unwanted = [Q(notification__event=p.event, channel=p.channel) for p in preferences if not p.wanted]
     if unwanted:
-        waiting = Delivery.objects.filter(notification__user_id=user_id, state=DeliveryState.WAITING)
+        might_go = [DeliveryState.WAITING, DeliveryState.UNKNOWN]  # that is: go once more
+        waiting = Delivery.objects.filter(notification__user_id=user_id, state__in=might_go)
         waiting.filter(reduce(or_, unwanted)).update(
             state=DeliveryState.DROPPED, reason="The person does not want it any more."
         )
@@ -153,8 +154,10 @@ def verify_phone(*, user_id: UUID, code: str, now: datetime) -> Phone:
         raise CodeSpent
     if not compare_digest(code.encode(), code_for(phone).encode()):
         raise Invalid(details={"code": ["This is not the code that was sent."]})
+    same = Phone.objects.filter(user_id=user_id, number=phone.number, code_sent_at=phone.code_sent_at)
+    if not same.update(verified_at=now):  # another number has taken its place meanwhile
+        raise CodeSpent
     phone.verified_at = now
-    phone.save(update_fields=["verified_at"])
     resume_address(channel=Channel.SMS, address=phone.number)
     return phone
 
