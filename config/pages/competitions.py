@@ -123,7 +123,7 @@ def competition_view(request: HttpRequest, person: User, competition_id: str) ->
 def join_code_view(request: HttpRequest, person: User, code: str = "") -> HttpResponse:
     """What somebody was invited to; from here they join. Without a code in the path it is in the query, as typed."""
     if not code:
-        typed = "".join(request.GET.get("code", "").split())
+        typed = "".join(request.GET.get("code", "").split()).replace("/", "")  # which no code has
         return HttpResponseRedirect(reverse("join-code", args=[typed]) if typed else reverse("competitions"))
     competition = queries.competition_with_code(code)
     if queries.competitions_visible_to(person).filter(id=competition.id).exists():

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from accounts.rules import country_names
-from config.core.errors import Refusal
+from config.core.errors import Invalid, Refusal
 
 
 class PageForm(forms.Form):
@@ -18,8 +18,9 @@ class PageForm(forms.Form):
 
     @property
     def typed(self) -> dict[str, Any]:
-        """Without the spaces around it."""
-        self.is_valid()
+        """Without the spaces around it. Raises Invalid for what no text may hold."""
+        if not self.is_valid():
+            raise Invalid(details={field: [str(text) for text in texts] for field, texts in self.errors.items()})
         return dict(self.cleaned_data)
 
     def refuse(self, refusal: Refusal) -> None:
@@ -28,7 +29,8 @@ class PageForm(forms.Form):
         details, seen = refusal.details or {}, [field.name for field in self.visible_fields()]
         named = {field: texts for field, texts in details.items() if field in seen}
         for field, texts in named.items():
-            self.add_error(field, texts)
+            if field not in self.errors:
+                self.add_error(field, texts)
         if not named:
             self.add_error(None, [said for texts in details.values() for said in texts] or refusal.message)
         first = next(iter(sorted(named, key=seen.index)), None) or next(iter(seen), None)

@@ -95,3 +95,29 @@ def test_what_is_no_picture_is_said_beside_the_field(ben: Client, other: User) -
         assert 'id="id_picture_error"' in refused.content.decode()
     other.refresh_from_db()
     assert other.avatar == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/my-day", {"steps": "1\x00", "date": ""}),
+        ("/profile", {"name": "Ada\x00"}),
+        ("/profile/erase", {"password": "\x00"}),
+        ("/profile/sign-out-everywhere", {"password": "\x00"}),
+        ("/profile/password", {"current": "\x00", "password": "\x00"}),
+        ("/notifications/settings", {"quiet_from": "\x00"}),
+        ("/notifications/phone", {"number": "\x00"}),
+        ("/forgot-password", {"email": "\x00"}),
+        ("/sign-up", {"name": "Eve", "email": "eve@example.org", "password": "a-long-walk-home", "timezone": "\x00"}),
+    ],
+)
+def test_what_no_text_may_hold_is_refused_in_the_form(ada: Client, path: str, fields: dict[str, str]) -> None:
+    answer = ada.post(path, fields)
+    assert answer.status_code == 400
+    assert text_of(answer).count("Null characters are not allowed.") == len([x for x in fields.values() if "\x00" in x])
+    assert not User.objects.filter(email="eve@example.org").exists()
+
+
+def test_a_code_with_a_slash_in_it_is_looked_for_without(ada: Client) -> None:
+    assert ada.get("/join", {"code": "AB/C"}).headers["Location"] == "/join/ABC"
+    assert ada.get("/join", {"code": "/"}).headers["Location"] == "/competitions"
