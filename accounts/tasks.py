@@ -7,6 +7,10 @@ from procrastinate.contrib.django import app
 from accounts.services import pictures
 from accounts.services.delivering import deliver_due
 from accounts.services.passwords import send_password_reset
+from config.core.sql import alone_with
+
+DELIVERERS = 2
+"""At once, of all workers: the others are for other things."""
 
 
 @app.periodic(cron="17 3 * * *")
@@ -28,14 +32,24 @@ def mail_password_reset(user_id: str | None) -> None:
 
 @app.task(queueing_lock="deliver_waiting")
 def deliver_waiting() -> None:
-    deliver_due(clock=lambda: datetime.now(UTC))
+    _deliver()
 
 
 @app.periodic(cron="* * * * * */10")
 @app.task(queueing_lock="deliver_due", pass_context=False)
 def deliver_what_is_due(timestamp: int) -> None:
     """Every ten seconds: what waited for its hour, and what a worker that died has left behind."""
-    deliver_due(clock=lambda: datetime.now(UTC))
+    _deliver()
+
+
+def _deliver() -> None:
+    """Leaves it to those who are at it, if they are enough: a full outbox takes long to empty, and each of these jobs
+    would stay until it is."""
+    for number in range(DELIVERERS):
+        with alone_with(f"deliverer:{number}") as alone:
+            if alone:
+                deliver_due(clock=lambda: datetime.now(UTC))
+                return
 
 
 @app.periodic(cron="37 3 * * *")

@@ -1,6 +1,7 @@
 """Claims and letters where things cross: a worker that was stopped, people who change their mind, and digests."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Any
@@ -16,7 +17,9 @@ from accounts.services import delivering, preferences
 from accounts.services.delivering import deliver_due
 from accounts.services.notifying import notify_people
 from accounts.services.preferences import CodeSpent, ask_for_phone, change_preferences, remove_device, verify_phone
+from accounts.tasks import DELIVERERS, deliver_waiting
 from accounts.unsubscribing import Subscription, unsubscribe
+from config.core.sql import alone_with
 from tests.accounts.channels.conftest import NUMBER, MakeDelivery
 from tests.accounts.channels.sendgrid_server import SendGrid
 from tests.accounts.channels.serving import Answer, Fault
@@ -156,3 +159,14 @@ def test_a_code_proves_only_the_number_that_it_was_sent_to(
     with pytest.raises(CodeSpent):
         verify_phone(user_id=person.id, code=code, now=now)
     assert Phone.objects.get(user=person).verified_at is None
+
+
+def test_a_full_outbox_leaves_workers_for_other_things(make_delivery: MakeDelivery) -> None:
+    delivery = make_delivery("waiting")
+    with ThreadPoolExecutor(1) as thread, ExitStack() as others:
+        for number in range(DELIVERERS):
+            assert others.enter_context(alone_with(f"deliverer:{number}"))
+        thread.submit(lambda: (deliver_waiting(), connection.close())).result()
+        assert states([delivery]) == ["waiting"]
+    deliver_waiting()
+    assert states([delivery]) == ["sent"]
