@@ -85,8 +85,11 @@ def _name_from(claims: Claims) -> str:
 
 @transaction.atomic
 def change_profile(*, user_id: UUID, changes: Mapping[str, str]) -> User:
-    """``changes``: any of name, bio, country, timezone, language, already checked."""
-    person = User.objects.select_for_update(no_key=True).get(id=user_id)  # others may still refer to them
+    """``changes``: any of name, bio, country, timezone, language, already checked. Raises NotFound for somebody who was
+    erased meanwhile."""
+    if not lock_people([user_id]):
+        raise NotFound("There is no such person.")
+    person = User.objects.get(id=user_id)
     shown_differently = "name" in changes and changes["name"] != person.name
     for field, value in changes.items():
         setattr(person, field, value)

@@ -19,11 +19,11 @@ from accounts.models import (
     NotificationPreference,
     NotificationSettings,
     Phone,
-    User,
 )
 from accounts.notices import CHOOSABLE, NOTICES, Channel, Event
 from accounts.phones import code_for
 from accounts.services.notifying import notify_people
+from accounts.services.people import lock_people
 from accounts.services.suppressing import resume_address
 from config.core.errors import Conflict, Invalid, NotFound
 
@@ -102,10 +102,17 @@ def read_notifications(*, user_id: UUID, ids: Collection[UUID] | None, now: date
     return theirs.count()
 
 
+def _lock(user_id: UUID) -> None:
+    """Or an address would be left of somebody who is erased at this moment."""
+    if not lock_people([user_id]):
+        raise NotFound("There is no such person.")
+
+
 @transaction.atomic
 def register_device(*, user_id: UUID, token: str, platform: str, now: datetime) -> tuple[Device, bool]:
-    """An installation belongs to whoever signed in there last. Says whether it is new. Raises Conflict for too many."""
-    person = User.objects.select_for_update(no_key=True).get(id=user_id)
+    """An installation belongs to whoever signed in there last. Says whether it is new. Raises Conflict for too many,
+    NotFound for somebody who was erased meanwhile."""
+    _lock(user_id)
     known = Device.objects.filter(token=token).first()
     if known is not None and known.user_id == user_id:
         known.seen_at, known.platform = now, platform
@@ -113,7 +120,7 @@ def register_device(*, user_id: UUID, token: str, platform: str, now: datetime) 
         return known, False
     if known is not None:
         known.delete()
-    if person.devices.count() >= MOST_DEVICES:
+    if Device.objects.filter(user_id=user_id).count() >= MOST_DEVICES:
         raise Conflict(f"At most {MOST_DEVICES} devices hear of news; remove one first.")
     return Device.objects.create(user_id=user_id, token=token, platform=platform, added_at=now, seen_at=now), True
 
@@ -128,7 +135,8 @@ def remove_device(*, user_id: UUID, device_id: UUID) -> None:
 @transaction.atomic
 def ask_for_phone(*, user_id: UUID, number: str, now: datetime) -> Phone:
     """Sends a code to a number, in E.164, which is the person's once they send it back. The one they had before is
-    theirs no more."""
+    theirs no more. Raises NotFound for somebody who was erased meanwhile."""
+    _lock(user_id)
     fresh = {"number": number, "code_sent_at": now, "code_guesses": 0, "verified_at": None}
     phone, _ = Phone.objects.update_or_create(user_id=user_id, defaults=fresh)
     notify_people(

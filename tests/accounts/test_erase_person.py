@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Device, Phone, User
 from accounts.queries import person_called
-from accounts.services.people import erase_person
+from accounts.services.people import change_profile, erase_person
+from accounts.services.preferences import ask_for_phone, register_device
 from config.core.errors import NotFound
 
 pytestmark = pytest.mark.django_db
@@ -41,3 +42,17 @@ def test_operators_name_active_people_by_id_or_by_an_e_mail_that_is_one_persons(
     for called in ("both@example.org", "nobody@example.org", str(gone.id)):
         with pytest.raises(NotFound, match=called):
             person_called(called)
+
+
+def test_what_somebody_sent_a_moment_before_leaves_nothing_of_them(person: User, now: datetime) -> None:
+    """It waited while they were erased."""
+    erase_person(user_id=person.id, now=now)
+    with pytest.raises(NotFound):
+        change_profile(user_id=person.id, changes={"name": "Ada"})
+    with pytest.raises(NotFound):
+        register_device(user_id=person.id, token="t", platform="ios", now=now)
+    with pytest.raises(NotFound):
+        ask_for_phone(user_id=person.id, number="+4915123456789", now=now)
+    assert User.objects.get(id=person.id).name == "Former participant"
+    assert not Device.objects.exists()
+    assert not Phone.objects.exists()
