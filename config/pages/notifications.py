@@ -5,6 +5,7 @@ from datetime import time
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
@@ -83,7 +84,7 @@ def notifications_view(request: HttpRequest, person: User) -> HttpResponse:
             "id": notification.id,
             "title": words.title,
             "body": words.body,
-            "url": words.url if words.url.startswith("/") else "",
+            "url": words.url.removeprefix(settings.PUBLIC_URL),
             "at": moment_in_words(notification.created_at, zone, now),
             "unread": notification.read_at is None,
         }

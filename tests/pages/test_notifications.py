@@ -56,6 +56,14 @@ def test_older_messages_are_on_further_pages(ben: Client, other: User, now: date
     assert "Nothing yet." in text_of(ben.get("/notifications?page=999"))
 
 
+def test_a_message_leads_to_what_it_is_about_wherever_the_site_is(
+    ben: Client, other: User, now: datetime, settings: Any
+) -> None:
+    notify_people(event=Event.EXPORT_READY, told={other.id: {}}, dedupe_key="export", now=now)
+    for settings.PUBLIC_URL in ("", "https://steps.example.org"):
+        assert '<h2><a href="/profile">' in ben.get("/notifications").content.decode()
+
+
 def test_every_event_that_people_choose_about_has_words() -> None:
     assert set(EVENTS) == set(CHOOSABLE)
 
