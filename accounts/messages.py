@@ -40,7 +40,7 @@ _PLACES: Mapping[Event, str] = {
     Event.FLAG_DECIDED: "/competitions/{competition}/why",
     Event.CORRECTION: "/competitions/{competition}/why",
     Event.CONSENT_NEEDED: "/profile",
-    Event.EXPORT_READY: "/profile",
+    Event.EXPORT_READY: "/profile/data",
 }
 """Where a message leads."""
 _LINKS: Mapping[Event, Callable[[User], str]] = {

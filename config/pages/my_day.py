@@ -211,7 +211,6 @@ def _waiting(person: User, zone: str, now: datetime) -> Sequence[Waiting]:
     standings = [s for s in standings_of_person(person.id) if s.competition.status_at(now) in ahead]
     ranks = rank_by_standing(standings)
     found = []
-    ranks = rank_by_standing(standings)
     for standing in standings:
         competition = standing.competition
         if competition.status_at(now) is Status.UPCOMING:

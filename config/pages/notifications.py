@@ -84,7 +84,7 @@ def notifications_view(request: HttpRequest, person: User) -> HttpResponse:
             "id": notification.id,
             "title": words.title,
             "body": words.body,
-            "url": words.url.removeprefix(settings.PUBLIC_URL),
+            "url": words.url.removeprefix(settings.PUBLIC_URL),  # on the host where they are
             "at": moment_in_words(notification.created_at, zone, now),
             "unread": notification.read_at is None,
         }

@@ -40,7 +40,8 @@ class Server:
         self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         # With DEBUG the style sheet and the script come from the source tree; otherwise collectstatic must have run.
-        ours = {"DEBUG": "true", "HOST": "127.0.0.1", "PORT": str(self.port), "DATABASE_URL": database_url()}
+        where = {"HOST": "127.0.0.1", "PORT": str(self.port), "PUBLIC_URL": self.address}
+        ours = {"DEBUG": "true", "DATABASE_URL": database_url(), **where}
         self._environ = os.environ | ours
 
     def __enter__(self) -> Self:
