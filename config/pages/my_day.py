@@ -21,7 +21,7 @@ from config.core.clock import day_in
 from config.core.errors import Refusal, as_refusal
 from config.pages.doors import for_participants
 from config.pages.forms import PageForm, text
-from config.pages.words import counted, day_in_words, end_in_words, moment_in_words, place_in_words
+from config.pages.words import app_in_words, counted, day_in_words, end_in_words, moment_in_words, place_in_words
 from fitness.api.sync import read_sync, sync_answer
 from fitness.insights import DEFAULT_GOAL, Trend
 from fitness.queries.activity import days_of, every_day
@@ -230,6 +230,6 @@ def _sync_in_words(sync: SourceDay, zone: str, now: datetime) -> dict[str, str]:
     return {
         "day": day_in_words(sync.day, today),
         "steps": counted(sync.totals.steps, "step", "steps"),
-        "source": "typed in" if typed_in else sync.source.replace("_", " "),
+        "source": "typed in" if typed_in else app_in_words(sync.source),
         "at": moment_in_words(sync.synced_at, zone, now),
     }

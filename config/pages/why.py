@@ -17,7 +17,7 @@ from competitions.wording import amount_text, points_are
 from config.core.api import uuid_of
 from config.pages.competitions import standing_of
 from config.pages.doors import for_participants
-from config.pages.words import counted, day_in_words, moment_in_words
+from config.pages.words import app_in_words, counted, day_in_words, moment_in_words
 from fitness.explaining import SENTENCES, ExplainedDay, SourceLine
 from fitness.queries.explanation import Explanation, access_explanation
 from fitness.reckoning import AMOUNTS
@@ -120,7 +120,7 @@ def _left_out(line: SourceLine) -> list[str]:
 
 
 def _source(line: SourceLine) -> str:
-    app = line.source.app.replace("_", " ")
+    app = app_in_words(line.source.app)
     return f"{app}, {line.source.device}" if line.source.device else app
 
 

@@ -3,6 +3,7 @@
 from datetime import date, datetime, time, timedelta
 
 from config.core.clock import zone_named
+from fitness.rules import Source
 
 
 def day_in_words(day: date, today: date) -> str:
@@ -35,3 +36,9 @@ def place_in_words(zone: str) -> str:
 def counted(number: int, one: str, several: str) -> str:
     """``1, "step", "steps"`` → ``1 step``."""
     return f"{number:,} {one if number == 1 else several}"
+
+
+def app_in_words(app: str) -> str:
+    """``health_connect`` → ``Health Connect``; a name that somebody gave stays as it is."""
+    known = app in set(Source) - {Source.MANUAL, Source.OTHER}
+    return app.replace("_", " ").title() if known else app.replace("_", " ")

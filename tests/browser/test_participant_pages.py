@@ -124,6 +124,20 @@ def test_every_page_can_be_heard_and_fits_a_narrow_phone(
     assert {what: where for what, where in found.items() if where} == {}
 
 
+def test_on_a_wide_screen_every_page_begins_at_the_same_edge_under_one_line(
+    at_home: Callable[..., Visit], board: Competition
+) -> None:
+    page = at_home(viewport={"width": 1300, "height": 900}).page
+    edges = set()
+    for path in ("/my-day", "/profile/data", f"/competitions/{board.id}/leave"):
+        page.goto(f"{server_of(page)}{path}")
+        brand, header, title = (page.locator(part).bounding_box() for part in (".brand", "header.site", "h1"))
+        assert brand and header and title
+        assert header["height"] < 90
+        edges |= {brand["x"], title["x"]}
+    assert len(edges) == 1
+
+
 def test_somebody_takes_part_without_any_script(open_page: OpenPage, make_competition: MakeCompetition) -> None:
     make_competition(name="Around the lake")
     page = open_page("/", java_script_enabled=False, viewport=PHONE).page

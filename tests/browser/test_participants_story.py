@@ -1,11 +1,10 @@
-"""A competition as those live it who take part: from an empty form to a final result, and until one of them is forgotten.
+"""A competition as those see it who take part: from an empty form to a final result, and until one is forgotten.
 
 They act on pages only, and read their mail. That there is a competition, and that time passes, is the test's part.
 """
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_string, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
@@ -95,8 +94,8 @@ class Worker:
             )
 
     def end(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=30)
+        self._process.kill()
+        self._process.wait()
 
     def letters_to(self, email: str) -> list[EmailMessage]:
         printed = self._printed.read_text().split("-" * 79 + "\n")
@@ -116,7 +115,7 @@ class Worker:
 
 
 @pytest.fixture
-def competition(make_competition: MakeCompetition, make_person: MakePerson, settings: Any) -> Competition:
+def competition(make_competition: MakeCompetition, make_person: MakePerson) -> Competition:
     """It costs something."""
     organiser = make_person("Olu")
     return make_competition(name="Around the lake", owner=organiser, entry_fee_minor=500, currency="EUR")
@@ -207,15 +206,23 @@ def is_forgotten(walker: Walker) -> None:
     expect(page.get_by_role("alert")).to_contain_text("E-mail or password is wrong.")
 
 
-def rows_of(statement: str) -> list[tuple[Any, ...]]:
+def rows_of(statement: LiteralString) -> list[tuple[Any, ...]]:
     """The test's own look at the database; whoever acts does so on pages."""
     with psycopg.connect(database_url()) as database:
-        return database.execute(statement.encode()).fetchall()
+        return database.execute(statement).fetchall()
 
 
-def time_passes(change: str) -> None:
+def the_last_day_is_over() -> None:
+    _execute("UPDATE competitions_competition SET end_at = now() - interval '1 minute'")
+
+
+def the_grace_is_over() -> None:
+    _execute("UPDATE competitions_competition SET closes_at = now()")
+
+
+def _execute(statement: LiteralString) -> None:
     with psycopg.connect(database_url()) as database:
-        database.execute(f"UPDATE competitions_competition SET {change}".encode())
+        database.execute(statement)
 
 
 def every_climb_is_told() -> None:
@@ -273,10 +280,10 @@ def test_three_people_walk_around_the_lake_and_one_of_them_is_forgotten(
     assert waiting == ("Noa", "email", "waiting", now + 2 * _HOURS)
     assert "Ben has overtaken you" not in [letter["Subject"] for letter in worker.letters_to(noa.email)]
 
-    time_passes("end_at = now() - interval '1 minute'")
+    the_last_day_is_over()
     ben.hears("Provisional: place 1 in Around the lake")
     greta.hears("Vorläufig: Platz 3 bei Around the lake")
-    time_passes("closes_at = now()")
+    the_grace_is_over()
     ben.hears("Final: place 1 in Around the lake")
     greta.hears("Endstand: Platz 3 bei Around the lake")
     assert "Platz 3 von 3" in worker.letter_to(greta.email, "Endstand: Platz 3 bei Around the lake")

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from competitions.policy import Policy, policy_to_store
 from config.core.clock import day_in
+from config.pages.words import app_in_words
 from leaderboards.settling import add_correction
 from tests.conftest import MakeCompetition
 from tests.pages.conftest import text_of
@@ -170,3 +171,8 @@ def test_the_score_is_explained_day_by_day(
 
 def test_who_does_not_take_part_has_no_score_to_explain(ben: Client, make_competition: MakeCompetition) -> None:
     assert ben.get(f"/competitions/{make_competition().id}/why").status_code == 404
+
+
+def test_an_app_is_called_by_its_name_and_a_name_that_somebody_gave_stays() -> None:
+    given = ["health_connect", "fitbit", "manual", "my own iPhone"]
+    assert [app_in_words(app) for app in given] == ["Health Connect", "Fitbit", "manual", "my own iPhone"]
