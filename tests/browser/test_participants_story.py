@@ -268,6 +268,9 @@ def test_three_people_walk_around_the_lake_and_one_of_them_is_forgotten(
         walker.sees("Ben", "Noa", "Greta")
     every_climb_is_told()
     greta.hears("Ben hat dich überholt")
+    greta.page.get_by_role("link", name="Ben hat dich überholt").click()
+    expect(greta.page).to_have_url(re.compile(f"/competitions/{board}/board$"))
+    greta.goes_to("/notifications")
     noa.hears("Ben has overtaken you")
     ben.goes_to("/notifications")
     told = {

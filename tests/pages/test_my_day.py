@@ -164,7 +164,7 @@ def test_the_score_is_explained_day_by_day(
         "-500 The bus.",
         "Yesterday 10,000 Fitbit: 12,500 steps",
         "2,500 steps above what counts on one day.",
-        "3,000 steps of garmin: Another source counts for that time.",
+        "3,000 steps of Garmin: Another source counts for that time.",
     ):
         assert said in page, page
 
