@@ -161,12 +161,17 @@ def test_a_code_proves_only_the_number_that_it_was_sent_to(
     assert Phone.objects.get(user=person).verified_at is None
 
 
+def deliver_and_hang_up() -> None:
+    deliver_waiting()
+    connection.close()
+
+
 def test_a_full_outbox_leaves_workers_for_other_things(make_delivery: MakeDelivery) -> None:
     delivery = make_delivery("waiting")
     with ThreadPoolExecutor(1) as thread, ExitStack() as others:
         for number in range(DELIVERERS):
             assert others.enter_context(alone_with(f"deliverer:{number}"))
-        thread.submit(lambda: (deliver_waiting(), connection.close())).result()
+        thread.submit(deliver_and_hang_up).result()
         assert states([delivery]) == ["waiting"]
     deliver_waiting()
     assert states([delivery]) == ["sent"]
