@@ -1,6 +1,9 @@
 """Telling people in the evening that today would break what they have kept up."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import islice
+from uuid import UUID
 
 from django.db import connection
 
@@ -13,11 +16,14 @@ from fitness.queries.insights import steps_by_day
 
 EVENING_HOUR = 19
 WORTH_KEEPING_DAYS = 3
+AT_ONCE = 500
+"""People, whose days are read from their first on."""
 
 _AT_RISK = """
     SELECT u.id
       FROM accounts_user u
      WHERE coalesce(nullif(u.timezone, ''), 'UTC') = ANY(%(zones)s) AND u.is_active AND u.erased_at IS NULL
+       AND NOT EXISTS (SELECT FROM accounts_notification n WHERE n.user_id = u.id AND n.dedupe_key = %(key)s)
        AND (SELECT count(*) FROM fitness_countedday d
              WHERE d.user_id = u.id AND d.competition_id IS NULL AND d.steps >= %(goal)s
                AND d.day BETWEEN %(today)s::date - %(days)s::int AND %(today)s::date - 1) = %(days)s
@@ -39,8 +45,16 @@ def tell_streaks_at_risk(*, now: datetime) -> int:
 
 def _tell(zones: list[str], today: date, now: datetime) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_AT_RISK, {"zones": zones, "today": today, "days": WORTH_KEEPING_DAYS, "goal": DEFAULT_GOAL})
-        people = [user_id for (user_id,) in cursor.fetchall()]
+        asked = {"zones": zones, "today": today, "days": WORTH_KEEPING_DAYS, "goal": DEFAULT_GOAL}
+        cursor.execute(_AT_RISK, {**asked, "key": _key(today)})
+        people = iter([user_id for (user_id,) in cursor.fetchall()])
+    told = 0
+    while some := list(islice(people, AT_ONCE)):
+        told += _tell_some(some, zones, today, now)
+    return told
+
+
+def _tell_some(people: Sequence[UUID], zones: list[str], today: date, now: datetime) -> int:
     told = {}
     for user_id, days in days_of_people(people, last=today).items():
         steps = steps_by_day(days)
@@ -49,7 +63,11 @@ def _tell(zones: list[str], today: date, now: datetime) -> int:
     return notify_people(
         event=Event.STREAK_AT_RISK,
         told=told,
-        dedupe_key=f"streak_at_risk:{today}",
+        dedupe_key=_key(today),
         expires_at=min(midnights(zone, today, today)[1] for zone in zones),
         now=now,
     )
+
+
+def _key(today: date) -> str:
+    return f"streak_at_risk:{today}"
