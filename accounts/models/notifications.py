@@ -179,6 +179,7 @@ class Suppression(models.Model):
     address_digest = models.CharField(max_length=64)
     reason = models.CharField(max_length=300)
     since = models.DateTimeField()
+    account_too = models.BooleanField(default=True, help_text="Also by what is about the account itself.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["channel", "address_digest"], name="suppressed_once")]

@@ -137,11 +137,12 @@ def _deliver(bundle: Sequence[Delivery], clock: Callable[[], datetime]) -> None:
         return
     message = _message_of(useful)
     channel = Channel(bundle[0].channel)
+    about_account = NOTICES[Event(bundle[0].notification.event)].account
     if message is None:
         _finish(bundle, DeliveryState.DROPPED, now, reason="There is no address for it any more.")
     elif bundle[0].state == DeliveryState.UNKNOWN and not _certainly_unsent(bundle, message, now):
         pass  # it has been sent, or nobody can say yet
-    elif is_suppressed(channel, _address_of(message)):
+    elif is_suppressed(channel, _address_of(message), about_account=about_account):
         _finish(bundle, DeliveryState.DROPPED, now, reason="The address is not written to any more.")
     else:
         _send(bundle, message, clock)

@@ -75,6 +75,9 @@ def _mind_address(event: MessageEvent, now: datetime) -> None:
         case Complained(channel=channel, address=address) if address:
             suppress_address(channel=Channel(channel), address=address, reason="Its reader called it spam.", now=now)
         case Stopped(channel=channel, address=address) if address:
-            suppress_address(channel=Channel(channel), address=address, reason="Its owner said stop.", now=now)
+            # Nobody unsubscribes from what is about their account: they could not come back in.
+            account_too = channel != Channel.EMAIL
+            reason = "Its owner said stop."
+            suppress_address(channel=Channel(channel), address=address, reason=reason, now=now, account_too=account_too)
         case Resumed(channel=channel, address=address) if address:
             resume_address(channel=Channel(channel), address=address)

@@ -69,7 +69,7 @@ def test_a_message_leads_to_what_it_is_about_wherever_the_site_is(
 ) -> None:
     notify_people(event=Event.EXPORT_READY, told={other.id: {}}, dedupe_key="export", now=now)
     for settings.PUBLIC_URL in ("", "https://steps.example.org"):
-        assert '<h2><a href="/profile">' in ben.get("/notifications").content.decode()
+        assert '<h2><a href="/profile/data">' in ben.get("/notifications").content.decode()
 
 
 def test_every_event_that_people_choose_about_has_words() -> None:

@@ -10,12 +10,14 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 
-from accounts.models import Delivery, Device, Phone, User
+from accounts.channels.events import Bounced, Stopped
+from accounts.models import Delivery, Device, Notification, Phone, User
 from accounts.notices import Channel, Event
 from accounts.phones import code_for
 from accounts.services import delivering, preferences
 from accounts.services.delivering import deliver_due
 from accounts.services.notifying import notify_people
+from accounts.services.outcomes import record_events
 from accounts.services.preferences import CodeSpent, ask_for_phone, change_preferences, remove_device, verify_phone
 from accounts.tasks import DELIVERERS, deliver_waiting
 from accounts.unsubscribing import Subscription, unsubscribe
@@ -161,17 +163,32 @@ def test_a_code_proves_only_the_number_that_it_was_sent_to(
     assert Phone.objects.get(user=person).verified_at is None
 
 
-def deliver_and_hang_up() -> None:
-    deliver_waiting()
-    connection.close()
-
-
 def test_a_full_outbox_leaves_workers_for_other_things(make_delivery: MakeDelivery) -> None:
     delivery = make_delivery("waiting")
+
+    def deliver_elsewhere() -> None:
+        deliver_waiting()
+        connection.close()
+
     with ThreadPoolExecutor(1) as thread, ExitStack() as others:
         for number in range(DELIVERERS):
             assert others.enter_context(alone_with(f"deliverer:{number}"))
-        thread.submit(deliver_and_hang_up).result()
+        thread.submit(deliver_elsewhere).result()
         assert states([delivery]) == ["waiting"]
     deliver_waiting()
     assert states([delivery]) == ["sent"]
+
+
+def test_who_unsubscribed_at_the_provider_can_still_set_a_new_password(
+    make_delivery: MakeDelivery, now: datetime
+) -> None:
+    def reset_at(at: datetime) -> list[str]:
+        two = [make_delivery("waiting"), make_delivery("waiting")]
+        Notification.objects.filter(id=two[1].notification_id).update(event=Event.PASSWORD_RESET)
+        deliver_at(at)
+        return states(two)
+
+    record_events(events=[Stopped(Channel.EMAIL, "ada@example.org")], now=now)
+    assert reset_at(now) == ["dropped", "sent"]
+    record_events(events=[Bounced("", Channel.EMAIL, "ada@example.org", "It came back.")], now=now)
+    assert reset_at(now) == ["dropped", "dropped"]
