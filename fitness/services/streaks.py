@@ -45,8 +45,8 @@ def tell_streaks_at_risk(*, now: datetime) -> int:
 
 def _tell(zones: list[str], today: date, now: datetime) -> int:
     with connection.cursor() as cursor:
-        asked = {"zones": zones, "today": today, "days": WORTH_KEEPING_DAYS, "goal": DEFAULT_GOAL}
-        cursor.execute(_AT_RISK, {**asked, "key": _key(today)})
+        kept = {"days": WORTH_KEEPING_DAYS, "goal": DEFAULT_GOAL}
+        cursor.execute(_AT_RISK, {"zones": zones, "today": today, "key": _key(today), **kept})
         people = iter([user_id for (user_id,) in cursor.fetchall()])
     told = 0
     while some := list(islice(people, AT_ONCE)):
