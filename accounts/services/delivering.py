@@ -64,7 +64,10 @@ _CLAIM = """
           WHERE state IN ('waiting', 'sending', 'unknown') AND due_at <= %(now)s AND (NOT digest OR letter_id = id)
           ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED),
     claimed AS (
-         SELECT id FROM due UNION SELECT other.id FROM due JOIN accounts_delivery other ON other.letter_id = due.id)
+         SELECT id FROM due
+          UNION
+         SELECT w.id FROM accounts_delivery w JOIN due ON w.letter_id = due.id
+          WHERE w.state IN ('waiting', 'sending', 'unknown'))
     UPDATE accounts_delivery d
        SET state = CASE WHEN d.state = 'waiting' THEN 'sending' ELSE 'unknown' END,
            attempts = d.attempts + (d.state = 'waiting')::int, due_at = %(look_again_at)s

@@ -105,13 +105,16 @@ def test_organisers_reviewers_and_treasurers_see_nobodys_messages(make_staff: Ma
 # --- A second try ---
 
 
-def test_what_failed_is_tried_again_and_nothing_else(staff: User, deliver: Deliver, now: datetime) -> None:
+def test_what_failed_is_tried_again_and_nothing_else(
+    staff: User, deliver: Deliver, now: datetime, django_capture_on_commit_callbacks: Any
+) -> None:
     failed = deliver(DeliveryState.FAILED, reason="No.", digest=True, letter_id=uuid4(), done_at=now, attempts=3)
     sent, waiting = deliver(DeliveryState.SENT), deliver(DeliveryState.WAITING)
     late = deliver(DeliveryState.FAILED, expires_at=now - timedelta(minutes=1))
     desk = open_panel(staff)
     form = {"action": "retry", "_selected_action": [str(row.pk) for row in (failed, sent, waiting, late)]}
-    said = messages_of(desk.post("/admin/accounts/delivery/", form, follow=True))
+    with django_capture_on_commit_callbacks(execute=True):
+        said = messages_of(desk.post("/admin/accounts/delivery/", form, follow=True))
     assert "1 of 4 wait to be sent again." in said
     assert "3 had not failed" in said
     for row in (failed, sent, waiting, late):

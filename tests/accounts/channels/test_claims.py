@@ -192,3 +192,13 @@ def test_who_unsubscribed_at_the_provider_can_still_set_a_new_password(
     assert reset_at(now) == ["dropped", "sent"]
     record_events(events=[Bounced("", Channel.EMAIL, "ada@example.org", "It came back.")], now=now)
     assert reset_at(now) == ["dropped", "dropped"]
+
+
+def test_a_claim_looks_at_what_it_takes_and_not_at_all_that_was_ever_sent(now: datetime) -> None:
+    asked: dict[str, Any] = {"now": now, "look_again_at": now, "batch": 100}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # the table is small here
+        cursor.execute(f"EXPLAIN {delivering._CLAIM}", asked)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Scan" in plan
+    assert "SubPlan" not in plan, "which is asked of every row"
