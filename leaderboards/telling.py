@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
@@ -17,6 +18,8 @@ from config.core.clock import day_in
 from config.core.jobs import enqueue_once
 from leaderboards.models import Announcement, Correction, FinalStandings, Standing
 from leaderboards.queries import placings_now
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE = 500
 STARTS_SOON = timedelta(hours=24)
@@ -71,12 +74,20 @@ def announce_what_is_near(*, now: datetime) -> None:
 
 def tell_announcements(*, clock: Callable[[], datetime]) -> int:
     """Tells whoever is to be told, and says how many they were. Safe to run at any time, from several processes at
-    once: each goes on where another has stopped."""
+    once: each goes on where another has stopped. One that goes wrong is logged, tried again, and keeps no other."""
     told = 0
     for announcement in Announcement.objects.filter(done_at=None).select_related("competition").order_by("made_at"):
-        places = _places(announcement)
-        while (count := _tell_more(announcement.pk, places, clock())) is not None:
-            told += count
+        try:
+            told += _tell_all(announcement, clock)
+        except Exception:
+            log.exception("announcement_not_told", announcement_id=announcement.pk)
+    return told
+
+
+def _tell_all(announcement: Announcement, clock: Callable[[], datetime]) -> int:
+    told, places = 0, _places(announcement)
+    while (count := _tell_more(announcement.pk, places, clock())) is not None:
+        told += count
     return told
 
 

@@ -228,6 +228,17 @@ def test_an_announcement_goes_on_where_a_worker_has_stopped(
     assert all(len(heard(person, Event.STARTS_SOON)) == 1 for person in people)
 
 
+def test_an_announcement_that_goes_wrong_keeps_no_other(make_competition: Any, join: Any, other: User) -> None:
+    running, soon = make_competition(), make_competition(starts=1, ends=9, name="Soon")
+    join(running, other)
+    join(soon, other)
+    Announcement.objects.create(competition=running, event=Event.FINAL_RESULT, made_at=clock() - timedelta(days=1))
+    announce_what_is_near(now=clock())
+    assert tell_announcements(clock=clock) == 1
+    assert [news.competition_id for news in heard(other, Event.STARTS_SOON)] == [soon.id]
+    assert Announcement.objects.get(done_at=None).competition == running, "it is tried again"
+
+
 def test_telling_everybody_takes_a_handful_of_statements(make_competition: Any, join: Any, make_person: Any) -> None:
     def statements(people: int) -> int:
         competition = make_competition(starts=1, ends=9)
