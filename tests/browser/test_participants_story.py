@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email import message_from_string, policy
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, LiteralString
@@ -98,9 +98,9 @@ class Worker:
         self._process.wait()
 
     def letters_to(self, email: str) -> list[EmailMessage]:
-        printed = self._printed.read_text().split("-" * 79 + "\n")
-        parts = [part[part.index("Content-Type:") :] for part in printed if f"\nTo: {email}\n" in part]
-        return [message_from_string(part, policy=policy.default) for part in parts]
+        printed = self._printed.read_bytes().split(b"-" * 79 + b"\n")
+        letters = [part[part.index(b"Content-Type:") :] for part in printed if f"\nTo: {email}\n".encode() in part]
+        return [message_from_bytes(letter, policy=policy.default) for letter in letters]
 
     def letter_to(self, email: str, subject: str) -> str:
         """What it says, as soon as it is there, and once."""
@@ -293,7 +293,7 @@ def test_three_people_walk_around_the_lake_and_one_of_them_is_forgotten(
     assert "place 1 of 3" in worker.letter_to(ben.email, "Final: place 1 in Around the lake")
 
     with takes_the_data_along(greta, tmp_path) as mine:
-        assert ",manual,6000," in mine.read("activity/days.csv").decode()
+        assert '"manual",6000,' in mine.read("activity/days.csv").decode()
     is_forgotten(greta)
     ben.goes_to(f"/competitions/{board}/board")
     expect(ben.page.locator("#rows .name")).to_have_text(["Ben", "Noa", "Former participant"])
