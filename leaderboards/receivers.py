@@ -50,8 +50,9 @@ def score_anew(competition: Competition, changed_at: datetime, **_: Any) -> None
 
 
 @receiver(status_moved)
-def announce_move(competition: Competition, moved_at: datetime, **_: Any) -> None:
-    telling.announce_move(competition=competition, now=moved_at)
+def announce_move(competition: Competition, from_status: str, moved_at: datetime, **_: Any) -> None:
+    if from_status:  # nobody takes part in one that was made just now
+        telling.announce_move(competition=competition, now=moved_at)
 
 
 @receiver(competition_completed)
