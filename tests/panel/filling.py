@@ -95,11 +95,12 @@ def unchecked() -> Iterator[None]:
 
 
 def fill(count: int, *models_: type[models.Model], **more: str) -> None:
-    """Row i of every table refers to row i of every other. ``more``: columns, where there are such."""
+    """Row i of every table refers to row i of every other. ``more``: columns of text, where there are such."""
     with unchecked(), connection.cursor() as cursor:
         for model in models_:
+            texts = {f.column for f in model._meta.fields if f.get_internal_type() in ("CharField", "TextField")}
             columns = {f.column: _value(model, f) for f in model._meta.concrete_fields} | {
-                column: value for column, value in more.items() if column in {f.column for f in model._meta.fields}
+                column: value for column, value in more.items() if column in texts
             }
             names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(columns.values())
             rows = f"generate_series(1, {count}) AS i"

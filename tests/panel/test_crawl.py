@@ -185,7 +185,7 @@ def _tell_somebody() -> None:
     told = Notification.objects.create(user=person, event=Event.STARTED, dedupe_key="1", listed=True, created_at=at)
     Delivery.objects.create(notification=told, channel=Channel.EMAIL, due_at=at)
     Device.objects.create(user=person, token="token", platform="web", added_at=at, seen_at=at)
-    Phone.objects.create(user=person, number="+15550100")
+    Phone.objects.create(user=person, number="+15550100", code_sent_at=at)
     suppress_address(channel=Channel.EMAIL, address="gone@example.org", reason="It came back.", now=at)
 
 
