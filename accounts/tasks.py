@@ -6,6 +6,7 @@ from procrastinate.contrib.django import app
 
 from accounts.services import pictures
 from accounts.services.delivering import deliver_due
+from accounts.services.notifying import forget_old_notifications
 from accounts.services.passwords import send_password_reset
 from config.core.sql import alone_with
 
@@ -57,3 +58,10 @@ def _deliver() -> None:
 def remove_orphan_pictures(timestamp: int) -> None:
     """Every night: pictures that nobody shows, left by a process that died or a store that was out."""
     pictures.remove_orphan_pictures()
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="forget_old_notifications", pass_context=False)
+def forget_what_was_told_long_ago(timestamp: int) -> None:
+    """Every night."""
+    forget_old_notifications(now=datetime.now(UTC))

@@ -28,6 +28,9 @@ Data = Mapping[str, Any]
 ACCOUNT_MAIL_LASTS = timedelta(days=1)
 """A link or a code that could not be sent in a day is asked for again."""
 
+KEPT_FOR = timedelta(days=400)
+"""Longer than anything that is told once a year."""
+
 _LISTENERS = """
     SELECT u.id, u.timezone, u.email IS NOT NULL,
            u.email IS NOT NULL AND (u.email_verified_at IS NOT NULL OR u.identity_provider <> 'local'),
@@ -192,6 +195,14 @@ def forget_notifications(*, user_id: UUID) -> None:
     """Of a person who is erased: what they were told, and where and how they wanted to hear of it."""
     for theirs in (Notification, Device, Phone, NotificationSettings, NotificationPreference):
         theirs._default_manager.filter(user_id=user_id).delete()
+
+
+@transaction.atomic
+def forget_old_notifications(*, now: datetime) -> int:
+    """What was told so long ago that nobody looks for it; says how much that was."""
+    Delivery.objects.filter(notification__created_at__lt=now - KEPT_FOR).delete()
+    _, removed = Notification.objects.filter(created_at__lt=now - KEPT_FOR).delete()
+    return removed.get(Notification._meta.label, 0)
 
 
 def wake_deliverer() -> None:

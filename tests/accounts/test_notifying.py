@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Delivery, Device, IdentityProvider, Notification, NotificationSettings, Phone, User
 from accounts.notices import Channel, Event
-from accounts.services.notifying import notify_people
+from accounts.services.notifying import forget_old_notifications, notify_people
 from accounts.services.preferences import change_preferences
 
 MakePerson = Callable[..., User]
@@ -113,6 +113,15 @@ def test_telling_many_takes_as_many_statements_as_telling_one(reachable: Callabl
             assert tell(*people, now=now, key=key) == len(people)
         counts.append(len(queries))
     assert counts[1] <= counts[0] + 1  # that the job which sends is there already takes one to find out
+
+
+def test_what_was_told_long_ago_is_forgotten_with_its_deliveries(reachable: Callable[..., User], now: datetime) -> None:
+    person = reachable()
+    tell(person, now=now - timedelta(days=401), key="old")
+    tell(person, now=now - timedelta(days=399), key="new")
+    assert forget_old_notifications(now=now) == 1
+    assert Notification.objects.get().dedupe_key == "new"
+    assert Delivery.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
