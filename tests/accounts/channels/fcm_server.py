@@ -9,6 +9,7 @@ import json
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -66,6 +67,7 @@ class FCM(Provider):
         super().__init__()
         self.project = "steps-12345"
         self.account = "pusher@steps-12345.iam.gserviceaccount.com"
+        self.key_id = uuid4().hex  # or who listens at the same port later would be taken for the same
         self.access: list[str] = []
         self.known_access: set[str] = set()
 
@@ -77,7 +79,7 @@ class FCM(Provider):
         account = {
             "type": "service_account",
             "project_id": self.project,
-            "private_key_id": "k1",
+            "private_key_id": self.key_id,
             "private_key": private_key_pem(),
             "client_email": self.account,
             "client_id": "1",
