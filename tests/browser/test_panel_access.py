@@ -71,14 +71,17 @@ def address_of(page: Page) -> str:
     return page.url.split("/admin/")[0]
 
 
+CONFIRM = "/admin/sign-in/confirm/"
+
+
 def visit(page: Page, path: str) -> None:
     """Who has looked at other pages for a while proves once more who they are."""
     address = f"{address_of(page)}{path}"
     page.goto(address)
-    if page.get_by_role("button", name="Confirm", exact=True).count():
+    if CONFIRM in page.url and CONFIRM not in path:
         page.get_by_label("Password").fill(PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(address)
+        with page.expect_navigation(url=address):
+            page.keyboard.press("Enter")
     page.wait_for_load_state()
 
 
@@ -88,7 +91,7 @@ def test_a_screen_reader_can_read_every_kind_of_page(desk: Desk, pages: list[str
     found: dict[str, list[str]] = defaultdict(list)
     for path in pages:
         visit(page, path)
-        expect(page.locator("#main")).to_be_visible()
+        expect(page.locator("#main, main").first).to_be_visible()
         report = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]})
         looked_at = {rule["id"]: len(rule["nodes"]) for rule in report.response["passes"]}
         assert looked_at.get("color-contrast", 0) > 3, "nothing was visible"
