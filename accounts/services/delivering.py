@@ -105,9 +105,8 @@ def retry_deliveries(*, delivery_ids: Collection[UUID], by: str, now: datetime) 
 def _claimed(now: datetime) -> list[list[Delivery]]:
     """Each alone, but for those of a digest, which go together, the oldest first."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('digests', 0))"
-        )  # no letter is put together twice
+        # Or one letter would be put together twice.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('digests', 0))")
         cursor.execute(_PUT_INTO_LETTERS, {"now": now})
         cursor.execute(_CLAIM, {"now": now, "look_again_at": now + LEASE, "batch": BATCH})
         ids = [delivery_id for (delivery_id,) in cursor.fetchall()]

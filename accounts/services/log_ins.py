@@ -30,7 +30,7 @@ def renew_log_in(*, refresh: str) -> RefreshToken:
         old = RefreshToken(refresh)  # type: ignore[arg-type]  # it takes text, whatever its annotation says
         person = User.objects.select_for_update(no_key=True).get(id=old["sub"], is_active=True)
         # get_or_create's insert decides who is first, where a look would not
-        _, used_up = old.blacklist()  # type: ignore[misc]
+        _, used_up = old.blacklist()  # type: ignore[misc]  # its annotation forgets the second value
     except (TokenError, KeyError, ValidationError, User.DoesNotExist):
         used_up = False
     if not used_up:

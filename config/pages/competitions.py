@@ -69,7 +69,7 @@ def competitions_view(request: HttpRequest, person: User) -> HttpResponse:
 
 
 def _at(found: QuerySet[Competition], when: str, now: datetime) -> QuerySet[Competition]:
-    first, *more = (found.with_status(status, now) for status in WHEN[when][1])  # type: ignore[attr-defined]
+    first, *more = (found.with_status(status, now) for status in WHEN[when][1])  # type: ignore[attr-defined]  # our own
     for each in more:
         first |= each
     return first  # type: ignore[no-any-return]

@@ -211,7 +211,7 @@ def test_no_log_in_is_renewed_past_a_new_password(ada: User, now: datetime) -> N
             reset_password(token=token, password=NEW, now=now)
             changed.set()
             renewing.wait(10)
-            time.sleep(0.2)
+            time.sleep(0.2)  # so that the other one waits at the lock, where it can tell nobody
 
     def renew() -> bool:
         with closing(connection):

@@ -47,14 +47,6 @@ def test_messages_wait_until_they_are_read(ben: Client, person: User, other: Use
     assert ben.post("/notifications/read", {"id": "x"}).status_code == 404
 
 
-def test_a_message_leads_to_what_it_is_about_whatever_the_site_is_called(
-    ben: Client, other: User, now: datetime, settings: Any
-) -> None:
-    settings.PUBLIC_URL = "https://steps.example.org"
-    notify_people(event=Event.EXPORT_READY, told={other.id: {}}, dedupe_key="export_ready", now=now)
-    assert '<h2><a href="/profile/data">' in ben.get("/notifications").content.decode()
-
-
 def test_older_messages_are_on_further_pages(ben: Client, other: User, now: datetime) -> None:
     tell(other, now=now, number=31)
     first, second = ben.get("/notifications").content.decode(), ben.get("/notifications?page=2").content.decode()
