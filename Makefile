@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-slow test-browser bench lint lock clean
+.PHONY: help run test test-slow test-large test-browser bench lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -13,10 +13,13 @@ run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.dat
 	@$(BIN)/python -m config.devservices run
 
 test: lint ## lint, then every test but those in a browser
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow and not large"
 
 test-slow: $(READY) ## engines killed, a million prize plans, death before every line that pays: some minutes
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not browser"
+
+test-large: $(READY) ## the panel on a world of 100,000 people: half an hour, not in CI
+	$(BIN)/python -m pytest -m large --timeout 7200
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser

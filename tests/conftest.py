@@ -18,6 +18,7 @@ from django.test import Client, TransactionTestCase
 from django_otp import login as verify_session
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -29,6 +30,7 @@ from competitions.rules import Kind, span_of
 from competitions.services.enrolment import join_competition
 from competitions.services.lifecycle import create_competition
 from config.core.redis import redis_client
+from tests import migrated
 
 # What takes longer on a busy machine is no defect.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -78,6 +80,18 @@ def _wait_for_quiet(cursor: CursorWrapper) -> None:
 
 
 TransactionTestCase._fixture_teardown = _clear  # type: ignore[attr-defined]  # Django's own hook for this
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        migrated.begin_with_kept_dump()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        migrated.keep_dump()
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ def big_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
     yield from seeded(django_db_blocker, people=100_000, competitions=1_000)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.django_db
 def test_no_page_reads_more_of_a_big_world_than_of_a_small_one(big_world: None) -> None:
     """Whatever a page asks stays bounded where there are a hundred thousand people and a thousand competitions."""
