@@ -35,7 +35,7 @@ def begin_with_kept_dump() -> None:
 
 def keep_dump() -> None:
     """Of the tests' database while there is nothing in it but what migrations put there."""
-    if template := connection.settings_dict["TEST"]["TEMPLATE"]:
+    if template := connection.settings_dict["TEST"].get("TEMPLATE"):
         with _connected() as server:
             server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(template)))
     if (dump := _dump()).exists():
