@@ -140,6 +140,7 @@ def test_it_is_not_enlarged(side: int, sides: list[int]) -> None:
     assert [opened(file).size for file in files] == [(each, each) for each in sides]
 
 
+@pytest.mark.slow
 def test_all_eight_orientations_come_out_upright() -> None:
     """Against Pillow's own turning of the whole picture."""
     for orientation in range(1, 9):

@@ -28,6 +28,7 @@ def test_it_holds_every_text_of_today_and_no_other(catalogue: Catalog) -> None:
     assert not catalogue.obsolete
 
 
+@pytest.mark.slow
 def test_nothing_in_it_is_untranslated_or_unsure_or_asks_for_what_is_not_there(catalogue: Catalog) -> None:
     for message in catalogue:
         if message.id:

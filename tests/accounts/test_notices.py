@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def test_quiet_hours_are_those_of_the_persons_clock(
     assert is_quiet(at, hours) == quiet_by_walking(at, hours)
 
 
+@pytest.mark.slow
 @given(at=moments, quiet_from=clocks, quiet_until=clocks, zone=st.sampled_from(ZONES))
 def test_nothing_is_sent_in_quiet_hours_and_nothing_waits_longer_than_they_last(
     at: datetime, quiet_from: time, quiet_until: time, zone: str

@@ -98,6 +98,7 @@ def test_guesses_from_one_address_end_whatever_the_account(anonymous: APIClient,
     assert ends(anonymous.post(URL, {"email": f"{n}@example.org", "password": "a guess"}) for n in range(MANY))
 
 
+@pytest.mark.slow
 def test_guesses_in_the_admin_site_end_the_same_way(anonymous: APIClient, settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(1000, 1000)
     settings.STORAGES = PLAIN_STATIC

@@ -19,6 +19,7 @@ from tests.leaderboards.test_mirror import run_together
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.slow
 def test_a_change_and_a_cancellation_are_not_overtaken_for_ever_by_syncs(
     person: User, make_person: Any, make_competition: Any, join: Any
 ) -> None:

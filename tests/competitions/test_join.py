@@ -179,6 +179,7 @@ def test_of_sixteen_requests_of_one_person_one_joins(make_competition: Any, othe
     assert count(competition) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_coming_and_going_all_at_once_keeps_the_count_right(make_competition: Any, now: datetime) -> None:
     competition, people, start = make_competition(max_participants=3), crowd(8), Barrier(8)

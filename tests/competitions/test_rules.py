@@ -147,6 +147,7 @@ def test_drafts_and_cancelled_ones_stay_what_they_are_whatever_the_date() -> Non
 hour = st.integers(min_value=-72, max_value=72)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

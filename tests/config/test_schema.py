@@ -102,6 +102,7 @@ def test_it_is_openapi_3_1_without_a_single_warning() -> None:
     assert not GENERATOR_STATS
 
 
+@pytest.mark.slow
 def test_the_command_is_content_too() -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, file=None, stdout=io.StringIO())
 

@@ -72,6 +72,7 @@ def test_a_wrong_span_is_named(query: str, field: str, person: User, signed_in: 
     assert answer.json()["details"].keys() == {field}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [True, False])
 def test_neither_competitions_nor_days_add_statements(
     copied: bool, person: User, other: User, signed_in: SignIn, make_competition: Any, join: Any

@@ -119,6 +119,7 @@ async def test_somebody_deactivated_is_refused_at_once(person: User, front_only:
     assert (await ask_server(URL, "POST", headers=headers, content=BODIES["a record"])).status_code == 401
 
 
+@pytest.mark.slow
 async def test_what_arrives_together_is_one_commit_and_everybody_hears_of_their_own(
     make_person: Any, make_competition: Any, join: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,7 @@ samples = st.dictionaries(st.integers(0, 2), changes, max_size=2)
 batches = st.tuples(st.integers(-3, 3), st.lists(records, max_size=4), samples)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -186,6 +187,7 @@ def test_together_is_what_it_would_have_been_one_after_another(
     )
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_grow_with_the_callers(
     make_person: Any, make_competition: Any, join: Any, now: datetime
 ) -> None:
@@ -267,6 +269,7 @@ class TestThroughTheGatherer:
         assert steps_of(board) == {person.id: number + 1 for number, person in enumerate(people)}
         assert check_board(board).difference == ""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("bad", "error"),
         [(reading(uuid4()), NotFound), (reading(uuid4(), steps=2**70), DataError)],

@@ -258,6 +258,7 @@ def test_the_size_of_a_workout_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         read(TCX.format(LAP.format(minute=0) * 3).encode(), "tcx")
 
 
+@pytest.mark.slow
 def test_of_a_fit_message_only_what_is_needed_is_kept() -> None:
     """Ten thousand of these in a file of three megabytes would otherwise be a fifth of a gigabyte."""
     fields = bytes(byte for number in range(250) for byte in (number, 1, 2))

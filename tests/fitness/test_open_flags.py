@@ -172,6 +172,7 @@ def test_the_number_of_statements_does_not_grow_with_people_and_samples(
     assert costs[0] == costs[1]
 
 
+@pytest.mark.slow
 def test_a_day_that_comes_in_small_pieces_is_seen_as_well(
     person: User, make_competition: Any, join: Any, yesterday: datetime, now: datetime
 ) -> None:

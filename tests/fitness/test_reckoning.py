@@ -536,6 +536,7 @@ def test_shares_are_rounded_so_that_they_add_up(shares: list[Fraction]) -> None:
     assert all(abs(whole - share) < 1 for whole, share in zip(rounded, shares, strict=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(plain=plain_samples, cap=st.integers(1, 9999), since=st.integers(0, TICKS), fitbit=st.integers(0, 9999))
 def test_what_is_explained_adds_up_to_what_counts(plain: list[Plain], cap: int, since: int, fitbit: int) -> None:

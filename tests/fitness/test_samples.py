@@ -220,6 +220,7 @@ class TestBodies:
         assert (data["removed"], [one["index"] for one in data["rejected"]]) == (2, [0])
         assert score(phone, board) == 7
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("line", [b"1", b"x", b'{"deleted":["a"]}'])
     def test_short_lines_up_to_the_largest_body_are_not_read_one_by_one(self, phone: APIClient, line: bytes) -> None:
         body: Any = b"\n".join([line] * (8_000_000 // (len(line) + 1)))

@@ -307,6 +307,7 @@ def test_other_days_are_counted_when_the_dates_change_before_the_start(
     assert score(signed_in(person), competition) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_person_of_many_phones_loses_nothing(
     person: User, signed_in: SignIn, make_competition: Any, join: Any

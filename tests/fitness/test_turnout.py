@@ -88,6 +88,7 @@ def world(request: Any, make_competition: Any, make_person: Any, settings: Any) 
     return World(request.param, make_competition, make_person)
 
 
+@pytest.mark.slow
 def test_everything_is_counted_as_by_hand(world: World) -> None:
     for ids in ([world.ids[0]], world.ids):
         check_turnout(world, ids)

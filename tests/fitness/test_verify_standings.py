@@ -157,6 +157,7 @@ walks = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     syncs=st.lists(moments, max_size=12),

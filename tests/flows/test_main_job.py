@@ -1,5 +1,7 @@
 """Synced steps move a live leaderboard."""
 
+import pytest
+
 from tests.flows.servers import Server
 
 
@@ -30,6 +32,7 @@ def test_the_same_sync_again_changes_nothing(server: Server) -> None:
     assert ada.get(f"/leaderboard/{competition}") == before
 
 
+@pytest.mark.slow
 def test_two_servers_show_the_same_board(two_servers: tuple[Server, Server]) -> None:
     here, there = two_servers
     ada = here.new_person("Ada")

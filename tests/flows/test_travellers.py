@@ -121,6 +121,7 @@ def test_in_los_angeles_over_a_day_of_23_hours(make_past_board: Any, person: Use
     }
 
 
+@pytest.mark.slow
 def test_from_auckland_to_los_angeles_over_the_date_line(make_past_board: Any, person: User, phone: APIClient) -> None:
     """On 28 September 2025 at 2:00 (+12) it becomes 3:00 (+13) in Auckland, 14:00 UTC of the 27th. The flight leaves
     that day at 20:00 there, 7:00 UTC, and lands the same day at 12:00 (-7), 19:00 UTC."""

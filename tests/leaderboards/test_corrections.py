@@ -196,6 +196,7 @@ _moves = st.one_of(
 )
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(running=st.lists(_moves, max_size=6), frozen=st.lists(_moves, max_size=6))
 def test_whatever_happens_the_corrections_of_a_person_are_their_adjustment(

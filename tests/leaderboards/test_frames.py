@@ -33,6 +33,7 @@ def test_every_delta_leads_from_its_page_to_the_newer_one(pages: list[BoardPage]
                 assert apply(fresh(old), json.loads(delta_frame(old, new))) == (fresh(new), client.APPLIED)
 
 
+@pytest.mark.slow
 @given(deliveries())
 @settings(deadline=None, max_examples=150)
 def test_frames_lost_repeated_and_out_of_order_never_show_a_board_that_never_was(
@@ -45,6 +46,7 @@ def test_frames_lost_repeated_and_out_of_order_never_show_a_board_that_never_was
     assert delivery.board == fresh(pages[-1])
 
 
+@pytest.mark.slow
 @given(deliveries())
 @settings(deadline=None)
 def test_within_an_epoch_no_frame_leads_back(delivered: tuple[list[BoardPage], Delivery]) -> None:

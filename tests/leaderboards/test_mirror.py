@@ -59,6 +59,7 @@ def shown(entries: Any) -> list[tuple[UUID, int, int]]:
     return [(UUID(entry["user_id"]), entry["score"], entry["rank"]) for entry in entries]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("tie_rule", ["first_to_reach", "shared"])
 @settings(
@@ -164,6 +165,7 @@ def test_a_copy_that_lost_a_key_is_built_anew_by_the_next_reader(
     assert [row[0] for row in shown(board_page(competition, offset=0, limit=9).entries)] == [person.id]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_writers_and_rebuilds_at_once_leave_the_right_board(make_competition: Any, join: Any, make_person: Any) -> None:
     people = [make_person(f"P{number}") for number in range(4)]
@@ -228,6 +230,7 @@ def test_a_redis_emptied_in_the_middle_of_a_rebuild_never_shows_half_a_board(
     assert check_board(competition).difference == ""
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_renaming_people_and_changing_rules_at_once_keeps_the_scores_of_the_rules(
     person: User, make_competition: Any, join: Any

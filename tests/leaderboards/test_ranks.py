@@ -46,6 +46,7 @@ def ranks_now(people: list[User]) -> dict[tuple[UUID, UUID], int]:
     return {(s.competition_id, s.user_id): ranks[s.pk] for s in standings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_every_way_of_counting_agrees_with_counting_by_hand(
     seed: int, people: list[User], make_competition: Any, join: Any, now: datetime
@@ -108,6 +109,7 @@ def test_a_copy_of_another_history_is_not_believed(
     assert ranks_now(people) == {(board.id, people[0].id): 1, (board.id, people[1].id): 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [True, False])
 def test_forty_boards_take_as_many_statements_as_one(
     copied: bool, person: User, other: User, make_competition: Any, join: Any

@@ -239,6 +239,7 @@ def test_an_announcement_that_goes_wrong_keeps_no_other(make_competition: Any, j
     assert Announcement.objects.get(done_at=None).competition == running, "it is tried again"
 
 
+@pytest.mark.slow
 def test_telling_everybody_takes_a_handful_of_statements(make_competition: Any, join: Any, make_person: Any) -> None:
     def statements(people: int) -> int:
         competition = make_competition(starts=1, ends=9)

@@ -126,6 +126,7 @@ def test_what_is_not_believable_is_said_beside_its_field(ben: Client, typed: dic
     assert f'id="id_{field}_error"' in answer.content.decode()
 
 
+@pytest.mark.slow
 def test_thirty_competitions_take_no_more_statements_than_one(
     ben: Client, person: User, other: User, signed_in: Any, make_competition: MakeCompetition, join: Any
 ) -> None:

@@ -209,6 +209,7 @@ def test_organisers_read_the_whole_story_of_their_own_and_nothing_of_others(
     assert read(organiser, "accounts.user", organiser.id)[0] == 404
 
 
+@pytest.mark.slow
 def test_each_role_reads_the_kinds_that_it_works_with(
     make_staff: MakeStaff, make_competition: MakeCompetition, join: Any, other: User, staff: User, now: datetime
 ) -> None:
@@ -275,6 +276,7 @@ def test_a_walker_and_nobody_are_sent_to_the_log_in(person: User, make_competiti
 # --- Paging ---
 
 
+@pytest.mark.slow
 def test_pages_come_one_after_the_other_without_gaps_and_filter_by_kind(
     make_competition: MakeCompetition, join: Any, other: User, staff: User, now: datetime
 ) -> None:
@@ -302,6 +304,7 @@ def test_pages_come_one_after_the_other_without_gaps_and_filter_by_kind(
     assert read(staff, "competitions.competition", competition.id, before="nonsense")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_page_asks_a_bounded_number_of_questions(
     make_competition: MakeCompetition, join: Any, make_person: MakePerson, staff: User, now: datetime
 ) -> None:

@@ -186,6 +186,7 @@ def test_prizes_are_a_treasurers_move_until_everything_is_paid(
     assert "Everything is paid." in move_of(cockpit(treasurer, over))
 
 
+@pytest.mark.slow
 def test_cancelling_says_how_much_goes_back_and_does_it_once(
     organiser: User, make_competition: MakeCompetition, make_person: MakePerson, settings: Any, now: datetime
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_name_is_never_a_formula(name: str) -> None:
     assert line == [f"'{name}", "-5", "1.5", "", "yes"]
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
 def test_whatever_the_text_it_stays_one_cell_and_one_text(text: str) -> None:
     ((cell,),) = csv.reader(io.StringIO(written_lines([[text]]), newline=""))

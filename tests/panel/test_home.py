@@ -114,6 +114,7 @@ MONEY = {
 SERVER = {"job failed": 1, "cloud needs its person’s consent again": 1}
 
 
+@pytest.mark.slow
 def test_each_role_sees_what_it_may_act_on_and_each_link_shows_just_that(
     work: Competition, make_staff: Callable[..., User], staff: User
 ) -> None:
@@ -131,6 +132,7 @@ def test_each_role_sees_what_it_may_act_on_and_each_link_shows_just_that(
             assert shown_rows(client, link) == count
 
 
+@pytest.mark.slow
 def test_an_organiser_sees_what_waits_in_their_own_competitions_and_opens_those(
     work: Competition, make_staff: Callable[..., User]
 ) -> None:
@@ -147,12 +149,14 @@ def test_an_organiser_sees_what_waits_in_their_own_competitions_and_opens_those(
     assert "Nothing waits for you." in open_panel(stranger).get(HOME).content.decode()
 
 
+@pytest.mark.slow
 def test_ones_own_flag_is_for_somebody_else(work: Competition, make_staff: Callable[..., User]) -> None:
     reviewer = make_staff("reviewer")
     Flag.objects.all().update(user=reviewer)
     assert waiting_for(reviewer) == {}
 
 
+@pytest.mark.slow
 def test_what_was_seen_to_is_gone_at_once_and_the_oldest_says_how_long(
     work: Competition, make_staff: Callable[..., User]
 ) -> None:
@@ -168,6 +172,7 @@ def test_spans_are_said_in_the_largest_unit() -> None:
 
 
 class TestCharts:
+    @pytest.mark.slow
     def test_each_has_its_table_and_csv_and_tells_what_is_there(self, work: Competition, staff: User) -> None:
         say_headcount(12)
         client = open_panel(staff)
@@ -180,6 +185,7 @@ class TestCharts:
                 assert client.get(link).status_code == 200
         assert len(re.findall(r"\.csv\"", text)) >= 5
 
+    @pytest.mark.slow
     def test_an_organiser_sees_their_own_competitions_only(self, work: Competition) -> None:
         client = open_panel(work.owner)
         text = client.get(HOME).content.decode()
@@ -189,6 +195,7 @@ class TestCharts:
         assert client.get("/admin/insights/people.csv").status_code == 404
         assert client.get("/admin/insights/participants.csv").status_code == 200
 
+    @pytest.mark.slow
     def test_who_may_see_nothing_is_shown_nothing(self, work: Competition, make_person: Any) -> None:
         text = open_panel(make_person("Sam", is_staff=True)).get(HOME).content.decode()
         assert "Nothing waits for you." in text
@@ -200,6 +207,7 @@ class TestCharts:
         assert "Not known: Redis does not answer." in text
         assert "1 person has joined" in text
 
+    @pytest.mark.slow
     def test_a_minute_long_they_are_not_counted_again(self, work: Competition, staff: User) -> None:
         client = open_panel(staff)
         client.get(HOME)

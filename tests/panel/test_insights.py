@@ -107,6 +107,7 @@ class TestWho:
 
 
 class TestWhat:
+    @pytest.mark.slow
     def test_every_chart_says_what_it_shows_and_has_its_table_and_csv(self, board: Competition) -> None:
         client = open_panel(board.owner)
         for address in (page_of(board), OVERALL):
@@ -183,6 +184,7 @@ class TestWhat:
         assert "No competition ran in these days." in open_panel(staff).get(OVERALL).content.decode()
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_depend_on_how_much_there_is(
     board: Competition, make_competition: Any, make_person: Any, join: Any, staff: User
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_lockout_ends_by_itself_and_is_not_prolonged(tess: Visitor) -> None:
     assert "One-time code" in text_of(tess.logs_in())
 
 
+@pytest.mark.slow
 def test_the_right_password_makes_good_for_wrong_ones(tess: Visitor) -> None:
     for _ in range(3):
         for _ in range(4):
@@ -118,6 +119,7 @@ def test_many_addresses_at_one_name_meet_the_limit_on_guesses(tess: Visitor, set
     assert "Too many requests" in text_of(answers[-1])
 
 
+@pytest.mark.slow
 def test_superusers_see_who_guesses_and_let_them_try_again(tess: Visitor, staff: User) -> None:
     for _ in range(5):
         tess.logs_in("a guess")

@@ -136,6 +136,7 @@ def test_support_reads_and_changes_nothing(make_staff: MakeStaff, deliver: Deliv
 # --- How they read ---
 
 
+@pytest.mark.slow
 def test_every_message_can_be_looked_at_before_anybody_gets_it(make_staff: MakeStaff) -> None:
     member = make_staff("organiser", name="Orla")
     desk, seen = open_panel(member), set()

@@ -34,6 +34,7 @@ def step_of(competition: Competition, step: str) -> str:
     return f"/admin/prizes/settlement/{competition.id}/step/{step}/"
 
 
+@pytest.mark.slow
 def test_every_step_asks_for_the_proof_first(tess: Visitor, over: Competition) -> None:
     inside = open_panel(tess.person)
     (settlement,) = (admin for model, admin in site._registry.items() if model is Settlement)
@@ -60,6 +61,7 @@ def test_a_service_key_takes_the_proof(staff: User) -> None:
     assert ServiceKey.objects.get().name == "bank"
 
 
+@pytest.mark.slow
 def test_whoever_hands_out_power_proves_who_they_are(staff: User, other: User) -> None:
     inside = open_panel(staff)
     person, role = f"/admin/accounts/user/{other.pk}/change/", f"/admin/auth/group/{Group.objects.all()[0].pk}/change/"

@@ -64,6 +64,7 @@ def test_a_role_sees_the_tables_that_the_migration_says(make_staff: Callable[...
         assert not page.has_delete_permission(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_the_sidebar_leads_where_the_door_is_open_and_to_every_table(
     make_staff: Callable[..., User], role: str

@@ -67,6 +67,7 @@ def test_a_wrong_code_opens_nothing_and_the_next_has_to_wait(tess: Visitor, app:
     assert tess.gives(code_of(app)).status_code == 302
 
 
+@pytest.mark.slow
 def test_who_has_no_authenticator_sets_one_up_before_anything_opens(make_visitor: MakeVisitor) -> None:
     newcomer = make_visitor("support")
     page = newcomer.logs_in()

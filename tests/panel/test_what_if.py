@@ -136,6 +136,7 @@ def test_a_disqualification_is_shown_with_its_prizes_and_saved_as_shown(
     assert board_of(walked)[1] == ("Ben", 6_000)
 
 
+@pytest.mark.slow
 def test_points_are_given_once_however_often_the_form_is_sent(
     organiser: User, make_walked: Any, walkers: list[User]
 ) -> None:
@@ -154,6 +155,7 @@ def test_points_are_given_once_however_often_the_form_is_sent(
     assert "Take 8,500 points from Ada" in text_of(penalty)
 
 
+@pytest.mark.slow
 def test_a_new_cap_moves_whom_it_moves_and_becomes_a_version_of_the_rules(
     organiser: User, make_walked: Any, walkers: list[User]
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_new_cap_moves_whom_it_moves_and_becomes_a_version_of_the_rules(
     assert "it was done already" in messages_of(saves(desk, walked, asked))
 
 
+@pytest.mark.slow
 def test_final_standings_are_corrected_by_another_document(
     organiser: User, make_walked: Any, walkers: list[User]
 ) -> None:
@@ -231,6 +234,7 @@ def test_what_was_shown_is_saved_or_nothing(
     assert not Standing.objects.exclude(disqualified_reason="").exists()
 
 
+@pytest.mark.slow
 def test_who_may_look_and_who_may_save(
     organiser: User, make_staff: MakeStaff, make_walked: Any, walkers: list[User], now: datetime
 ) -> None:
@@ -276,6 +280,7 @@ def test_nobody_judges_themselves_whoever_asks(staff: User, make_walked: Any, wa
         )
 
 
+@pytest.mark.slow
 def test_a_page_of_many_shows_whom_it_concerns_with_as_many_statements(
     staff: User, make_competition: MakeCompetition, make_person: MakePerson, now: datetime
 ) -> None:

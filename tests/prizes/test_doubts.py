@@ -429,6 +429,7 @@ class TestFees:
             mark_payment_paid(payment_id=payment.id, reference="B", actor=by, reason="", now=now)
         assert TreasuryAction.objects.filter(action="mark_fee_paid").count() == 1
 
+    @pytest.mark.slow
     def test_cancelling_costs_as_many_statements_for_many_fees_as_for_few(
         self, make_competition: MakeCompetition, make_person: MakePerson, person: User, now: datetime
     ) -> None:
@@ -464,6 +465,7 @@ class TestFunding:
         assert len(refused) == 5
         assert balance_minor(pots.reserve(person.id, "USD")) == 0
 
+    @pytest.mark.slow
     def test_what_was_returned_can_be_taken_back_for_a_correction_or_paid_out(
         self, make_finished: MakeFinished, treasury: Treasury, treasurer: User, person: User, now: datetime
     ) -> None:

@@ -382,6 +382,7 @@ class TestRefunds:
         assert balance_minor(pots.organiser(person.id, "USD")) == 500
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_twelve_people_pay_for_two_seats_and_two_get_them(
     competition: Competition, make_person: MakePerson, now: datetime, signed_in: Callable[[User], APIClient]

@@ -134,6 +134,7 @@ def test_other_verbs_are_a_405(other: User, signed_in: SignIn) -> None:
     assert signed_in(other).post(URL).status_code == 405
 
 
+@pytest.mark.slow
 def test_pages_and_a_constant_number_of_statements(
     make_finished: MakeFinished, treasurer: User, other: User, signed_in: SignIn, now: datetime
 ) -> None:

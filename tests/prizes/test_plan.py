@@ -325,6 +325,7 @@ BODIES = JUNK | st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
 def test_whatever_is_put_is_refused_or_there(me: APIClient, upcoming: Competition, body: Any) -> None:

@@ -228,6 +228,7 @@ def test_without_a_key_there_is_a_503_that_says_why(me: APIClient, settled: Comp
         assert (answer.status_code, "STATEMENT_KEY" in answer.json()["message"]) == (503, True)
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_grow_with_the_winners(
     me: APIClient, make_finished: MakeFinished, distribute: Distribute
 ) -> None:
@@ -491,6 +492,7 @@ def random_case(chance: random.Random) -> tuple[int, plans.Document, bool, list[
     return pool, plans.DEFAULT | {"places": places, "target": target, "leftover": leftover}, shared, rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_the_script_and_the_server_agree_on_random_plans_and_boards(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anonymous: APIClient, capsys: pytest.CaptureFixture[str]

@@ -200,6 +200,7 @@ def test_other_verbs_are_a_405(ben: APIClient) -> None:
     assert [ben.post(URL).status_code, ben.delete(URL).status_code] == [405, 405]
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_grow_with_the_rows(
     ben: APIClient, paid_join: Callable[..., Competition], person: User, now: datetime
 ) -> None:
