@@ -36,6 +36,7 @@ def manifest_view(request: HttpRequest) -> HttpResponse:
 def service_worker_view(request: HttpRequest) -> HttpResponse:
     response = render(request, "pages/service-worker.js", content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = "no-cache"  # or browsers would go on with an old one
+    response["Content-Security-Policy"] = "default-src 'none'; connect-src 'self'"  # a worker lives by its own
     return response
 
 
