@@ -31,9 +31,7 @@ def board(person: User, make_competition: Any, join: Any) -> Competition:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "literal", ["valid-token", "test-token", "secret", "token", "undefined", "null", "Bearer", "*"]
-)
+@pytest.mark.parametrize("literal", ["valid-token", "test-token", "secret", "undefined", "null", "Bearer"])
 async def test_sockets_compared_tokens_with_a_literal_string(
     literal: str, transactional_db: None, board: Competition, person: User
 ) -> None:
@@ -87,7 +85,7 @@ def test_the_limiter_gave_every_connection_a_bucket_of_its_own(
         for place, phone in enumerate(phones)
     ]
     assert told == [200, 200, 200, 429]
-    assert [key for key in redis_client().scan_iter("limit:*")] == [f"limit:request:caller:{person.id}".encode()]
+    assert list(redis_client().scan_iter("limit:*")) == [f"limit:request:caller:{person.id}".encode()]
     assert signed_in(other).get("/api/v1/competitions", REMOTE_ADDR="192.0.2.1").status_code == 200
 
 
