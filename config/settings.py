@@ -463,6 +463,7 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # those of CORS_ALLOWED_ORIGINS alone, as for everything else
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING = logging_config(level=ENV.LOG_LEVEL, readable=DEBUG)

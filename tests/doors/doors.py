@@ -24,7 +24,8 @@ class Door(NamedTuple):
 def routes(under: Sequence[Any] | None = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Each with its view, but for the panel's and for the end of the map, where there is nothing."""
     for found in get_resolver().url_patterns if under is None else under:
-        route = prefix + str(found.pattern)
+        pattern = str(found.pattern)
+        route = prefix + (pattern.removeprefix("^") if prefix else pattern)
         if isinstance(found, URLResolver):
             if found.app_name != "admin":
                 yield from routes(found.url_patterns, route)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +18,7 @@ from rest_framework.test import APIClient
 
 from accounts.links import password_reset_link, verification_link
 from accounts.models import IdentityProvider, User
+from accounts.services.people import register_person
 from accounts.unsubscribing import unsubscribe_link
 from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
@@ -37,6 +39,10 @@ A_UUID = "11111111-2222-4333-8444-555555555555"
 @pytest.fixture(autouse=True)
 def plain_static(settings: Any) -> None:
     settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN_STATIC["staticfiles"]}
+
+
+def newcomer(email: str) -> User:
+    return register_person(email=email, password=PASSWORD, name="Ada", now=datetime.now(UTC))
 
 
 # --- Forms that another site sends ---
@@ -107,7 +113,8 @@ ELSEWHERE = (
 
 @pytest.mark.parametrize("door", ["/sign-in", "/sign-up", "/admin/login/"])
 def test_nobody_is_sent_away_from_here_after_coming_in(door: str, settings: Any) -> None:
-    member = User.objects.create_user("ada@example.org", PASSWORD, name="Ada")
+    member = newcomer("ada@example.org")
+    User.objects.update(is_staff=door.startswith("/admin"))
     for number, to in enumerate(ELSEWHERE):
         for where in ("?next=" + quote(to), ""):
             browser = Client(raise_request_exception=False)
@@ -134,7 +141,7 @@ def stays_here(location: str) -> bool:
 
 
 def test_an_address_of_ours_is_where_one_was_going() -> None:
-    User.objects.create_user("ada@example.org", PASSWORD, name="Ada")
+    newcomer("ada@example.org")
     answer = Client().post("/sign-in?next=/profile", {"email": "ada@example.org", "password": PASSWORD})
     assert answer.headers["Location"] == "/profile"
 
@@ -194,8 +201,9 @@ def work(settings: Any) -> Callable[..., Any]:
 
 def people_of_every_kind() -> list[str]:
     """Their addresses; the last is nobody's."""
-    User.objects.create_user("active@example.org", PASSWORD, name="Active")
-    User.objects.create_user("inactive@example.org", PASSWORD, name="Inactive", is_active=False)
+    newcomer("active@example.org")
+    newcomer("inactive@example.org")
+    User.objects.filter(email="inactive@example.org").update(is_active=False)
     without = User(email="without@example.org", name="Without a password")
     without.set_unusable_password()
     without.save()
