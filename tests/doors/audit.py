@@ -47,7 +47,7 @@ def committed() -> list[str]:
 
 def secrets_in(paths: Iterable[str], root: Path = ROOT) -> Iterator[Secret]:
     """What looks like a secret there and is not excused. Secrets themselves are not told."""
-    from detect_secrets import SecretsCollection
+    from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import default_settings
 
     found = SecretsCollection(root=str(root))

@@ -136,7 +136,7 @@ def test_nothing_lands_that_is_not_theirs_to_write(world: World) -> None:
     assert {"is_staff", "owner_id", "prize_pool_funded", "competitions_won", "email_verified_at"} <= names
     asked = writes()
     assert len(asked) > 35
-    wrong = []
+    wrong: list[str] = []
     for line, who in asked:
         others = sorted(names - declared(line, document) - set(line.body(world.rows)) - FILES)
         wrong += landed(line, who, world, others)
@@ -212,14 +212,14 @@ def _is_json(line: Line, body: Any) -> bool:
 
 
 def test_no_text_in_a_body_is_a_server_error_and_no_address_in_one_is_asked(world: World, canary: Canary) -> None:
-    wrong = []
+    wrong: list[str] = []
     asked = [*writes(), *((line, "part") for line in LINES if line.is_page and line.method == "POST")]
     for line, who in asked:
         for text in (*ODD_TEXTS, canary.url):
             for body in with_each_text(line.body(world.rows), text):
                 with taken_back():
                     status = told(line, who, world, body)
-                if status >= 500 or (status in ALLOWED and "\0" in text):
+                if status >= 500 or (str(status) in ALLOWED and "\0" in text):
                     wrong.append(f"{line.name}: {status} for {str(body)[:80]!r}")
     assert wrong == []
     assert canary.asked == []
@@ -231,15 +231,7 @@ def test_no_text_in_a_path_a_query_or_a_header_is_a_server_error(world: World, c
     assert {"limit", "around", "status", "from"} <= queries
     for line in LINES:
         who = next(who for who in ("part", "owner", "super") if line.expected[who] != "in" or who == "super")
-        for text in (
-            "%00",
-            "a%00b",
-            "%ED%A0%80",
-            "%FF",
-            "%0d%0aSet-Cookie:%20x=1",
-            "..%2f..%2fetc%2fpasswd",
-            "x" * 3000,
-        ):
+        for text in ODD_ADDRESSES:
             filled = line.pattern.format_map(_Everywhere(text))
             query = "&".join(f"{name}={text}" for name in [*queries, "next", "code", "search", "q", "page"])
             for path in {filled, f"{world.address(line.pattern).partition('?')[0]}?{query}"} - {line.pattern}:
@@ -274,16 +266,9 @@ ODD_HEADERS = ("\0", "a\r\nSet-Cookie: smuggled=1", "\xff\xfe", "x" * 9000, "Bea
 def test_no_header_is_a_server_error_or_comes_back(path: str, canary: Canary) -> None:
     client = Client(raise_request_exception=False)
     for header in HEADERS:
-        for text in (
-            "\0",
-            "a\r\nSet-Cookie: smuggled=1",
-            "\xff\xfe",
-            "x" * 9000,
-            canary.url,
-            "Bearer \0",
-            "Bearer \xff.\xff.\xff",
-        ):
-            answer: Any = client.get(path, **{f"HTTP_{header}": text, "REMOTE_ADDR": "192.0.2.1"})
+        for text in (*ODD_HEADERS, canary.url):
+            extra: dict[str, Any] = {f"HTTP_{header}": text, "REMOTE_ADDR": "192.0.2.1"}
+            answer: Any = client.get(path, **extra)
             assert answer.status_code < 500, (header, text[:40])
             assert "smuggled" not in str(answer.headers), header
             assert "smuggled" not in answer.cookies

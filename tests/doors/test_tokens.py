@@ -35,6 +35,8 @@ REQUEST_ID = "the-same-request"
 NOW = datetime.now(UTC)
 SQL = "' UNION SELECT 'x' --"
 
+KIDS = ("../../dev/null", "/dev/null", SQL, "\0", "elliptic\0", "x" * 5000, "", 7, None, {}, "\ud800")
+
 Forgeries = dict[str, str]
 
 
@@ -72,15 +74,15 @@ def anybodys(issuers: Mapping[str, Mapping[str, Any]], project: Project) -> Forg
         for kid, key in (("elliptic", EC_KEY), ("rivest", RSA_KEY)):
             for form, secret in public_bytes(key, kid).items():
                 made[f"{name}: {form} of {kid} as the secret"] = signed({"alg": "HS256", "kid": kid}, claims, secret)
-        for kid in ("../../dev/null", "/dev/null", SQL, "\0", "elliptic\0", "x" * 5000, "", 7, None, {}, "\ud800"):
-            made[f"{name}: kid {str(kid)[:20]!r}"] = signed({"alg": "HS256", "kid": kid}, claims, b"")
-            made[f"{name}: kid {str(kid)[:20]!r} by ES256"] = (
-                f"{part({'alg': 'ES256', 'kid': kid})}.{part(claims)}.AAAA"
-            )
-        brought = {"jwk": mine, "jku": f"{project.url}/mine.json", "x5u": f"{project.url}/mine.pem", "x5c": ["AA"]}
-        for where in ({key: value} for key, value in brought.items()):
-            header = {"kid": "elliptic", **where}
-            made[f"{name}: brings its {next(iter(where))}"] = jwt.encode(dict(claims), own, "ES256", headers=header)
+        for named in KIDS:
+            what = f"{name}: kid {str(named)[:20]!r}"
+            made[what] = signed({"alg": "HS256", "kid": named}, claims, b"")
+            made[f"{what} by ES256"] = f"{part({'alg': 'ES256', 'kid': named})}.{part(claims)}.AAAA"
+        elsewhere = f"{project.url}/mine"
+        brought: dict[str, Any] = {"jwk": mine, "jku": elsewhere, "x5u": elsewhere, "x5c": ["AA"]}
+        for what, value in brought.items():
+            header = {"kid": "elliptic", what: value}
+            made[f"{name}: brings its {what}"] = jwt.encode(dict(claims), own, "ES256", headers=header)
     return made
 
 
@@ -183,6 +185,7 @@ def test_the_hand_that_forges_could_sign_a_good_one(person: User, supabase: Proj
         assert APIClient().get(PROFILE, HTTP_AUTHORIZATION=f"Bearer {token}").status_code == 200
 
 
+@pytest.mark.slow
 def test_there_is_nothing_to_tell_one_bad_token_from_another_by(forgeries: Forgeries, supabase: Project) -> None:
     before = User.objects.count()
     told: dict[tuple[int, bytes, tuple[tuple[str, str], ...]], str] = {}
@@ -200,6 +203,7 @@ def test_there_is_nothing_to_tell_one_bad_token_from_another_by(forgeries: Forge
     assert {asked["path"] for asked in supabase.asked} <= {"/auth/v1/.well-known/jwks.json"}, "and nobody's own address"
 
 
+@pytest.mark.slow
 async def test_the_fast_path_streams_and_sockets_tell_them_nothing_else(
     forgeries: Forgeries, board: Competition, supabase: Project, person: User
 ) -> None:
@@ -257,6 +261,7 @@ def test_somebody_who_is_deactivated_or_erased_is_out_at_once_everywhere(
     assert [phone.get(PROFILE).status_code for phone in phones] == [401, 401]
 
 
+@pytest.mark.slow
 def test_a_hundred_forged_keys_ask_nobody_a_hundred_times(supabase: Project, db: None) -> None:
     for n in range(100):
         forged = jwt.encode(supabase.claims(), EC_KEY, "ES256", headers={"kid": uuid4().hex})
