@@ -298,6 +298,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "config.core.schema.EnvelopeSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.core.media.OneMediaType",
     "URL_FORMAT_OVERRIDE": None,
+    "ALLOWED_VERSIONS": ["v1"],  # or whatever ?version= says is written into a header of the schema
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS describes nothing; CORS answers its own
     "EXCEPTION_HANDLER": "config.core.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

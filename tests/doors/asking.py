@@ -1,9 +1,11 @@
 """One request of one person to one door, taken back afterwards: what came of it, and whether it wrote anything."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django.db import connection, transaction
 from django.test import Client
@@ -82,12 +84,13 @@ def send(client: Client, line: Line, path: str, body: Any, **extra: Any) -> Any:
     options: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.1", **extra}
     if line.method == "GET":
         return client.get(path, **options)
+    if any(hasattr(value, "read") for value in body.values()):
+        named = {"format": "multipart"} if isinstance(client, APIClient) else {}
+        return getattr(client, line.method.lower())(path, body, **named, **options)
     if isinstance(client, APIClient):
-        files = isinstance(body, Mapping) and any(hasattr(value, "read") for value in body.values())
-        return getattr(client, line.method.lower())(path, body, format="multipart" if files else "json", **options)
-    if line.method == "POST":
-        return client.post(path, body, **options)
-    return client.generic(line.method, path, **options)
+        return client.generic(line.method, path, json.dumps(body), content_type="application/json", **options)
+    form = urlencode(body, errors="surrogatepass")
+    return client.generic(line.method, path, form, content_type="application/x-www-form-urlencoded", **options)
 
 
 def cell_of(answer: Any) -> str:

@@ -59,11 +59,19 @@ class _Anything(dict[str, str]):
 PICTURE = f"avatars/00/{'0' * 8}-0000-4000-8000-{'0' * 12}-{'0' * 32}-96.webp"
 
 
+@pytest.fixture
+def webhooks_are_read(settings: Any) -> None:
+    """Those that are not set up answer nothing at all."""
+    settings.SENDGRID_WEBHOOK_KEY = settings.TWILIO_AUTH_TOKEN = "of the account"
+
+
+@pytest.mark.usefixtures("webhooks_are_read")
 @pytest.mark.django_db
 def test_every_door_stands_in_the_table_and_the_table_has_no_other() -> None:
     assert undeclared() == set()
 
 
+@pytest.mark.usefixtures("webhooks_are_read")
 @pytest.mark.django_db
 def test_a_door_that_nobody_thought_of_is_found() -> None:
     class Forgotten:
