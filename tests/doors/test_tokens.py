@@ -35,7 +35,7 @@ REQUEST_ID = "the-same-request"
 NOW = datetime.now(UTC)
 SQL = "' UNION SELECT 'x' --"
 
-KIDS = ("../../dev/null", "/dev/null", SQL, "\0", "elliptic\0", "x" * 5000, "", 7, None, {}, "\ud800")
+KIDS: tuple[Any, ...] = ("../../dev/null", "/dev/null", SQL, "\0", "elliptic\0", "x" * 5000, "", 7, None, {}, "\ud800")
 
 Forgeries = dict[str, str]
 
