@@ -63,6 +63,7 @@ def test_every_form_of_a_page_is_refused_without_its_token(person: User) -> None
         assert (status == 403) != line.pattern.startswith(tuple(WITHOUT_A_FORMS_TOKEN)), (line.name, status)
 
 
+@pytest.mark.slow
 def test_every_form_of_the_panel_is_refused_without_its_token(staff: User) -> None:
     browser = open_panel(staff, enforce_csrf_checks=True)
     asked = 0
@@ -111,6 +112,7 @@ ELSEWHERE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ["/sign-in", "/sign-up", "/admin/login/"])
 def test_nobody_is_sent_away_from_here_after_coming_in(door: str, settings: Any) -> None:
     member = newcomer("ada@example.org")
