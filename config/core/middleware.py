@@ -56,7 +56,8 @@ def page_policy(nonce: str) -> str:
 
 
 def _add_security_headers(response: HttpResponse, nonce: str = "") -> None:
-    if nonce and response.get("Content-Type", "").startswith("text/html"):
+    is_page = response.get("Content-Type", "").startswith("text/html") and getattr(response, "content", b"")
+    if nonce and is_page:
         response.setdefault("Content-Security-Policy", page_policy(nonce))
     for name, value in SECURITY_HEADERS.items():
         response.setdefault(name, value)
