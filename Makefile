@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-slow test-large test-browser bench lint lock clean
+.PHONY: help run test test-slow test-large test-browser bench audit lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 bench: $(READY) ## measure on this machine, some 12 minutes; BENCH=quick, ONLY=reads,writes, JSON=FILE, MARKDOWN=FILE may be set
 	@$(BIN)/python -m benchmarks $(if $(filter quick,$(BENCH)),--quick) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+
+audit: $(READY) ## secrets in the tree, and known holes in what is locked, where the advisory service answers
+	@$(BIN)/python -m tests.doors.audit
 
 # mypy's Django plugin loads the settings; with DEBUG they need no secrets.
 lint: export DEBUG = true

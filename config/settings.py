@@ -81,9 +81,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "config.core.middleware.RequestMiddleware",
-    "config.core.middleware.LimitMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.security.SecurityMiddleware",  # this and the next two outside of whatever may refuse
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "config.core.middleware.LimitMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.core.middleware.HostMiddleware",
@@ -92,7 +93,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",  # looks at who that is
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.core.audit.AuditMiddleware",
     "axes.middleware.AxesMiddleware",
     "config.core.middleware.RefusalMiddleware",
@@ -194,7 +194,11 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 
 AUTH_USER_MODEL = "accounts.User"
 # E-mail is unique among local accounts only: a person who comes from Supabase with the same address is someone else.
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",
+    "security.W008",  # plain HTTP is redirected by the proxy in front, which holds the certificate
+    "security.W021",  # browsers' preload list binds every name below the domain for years: its owner decides
+]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.backends.LimitedModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -295,6 +299,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "config.core.schema.EnvelopeSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.core.media.OneMediaType",
     "URL_FORMAT_OVERRIDE": None,
+    "ALLOWED_VERSIONS": ["v1"],  # or whatever ?version= says is written into a header of the schema
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS describes nothing; CORS answers its own
     "EXCEPTION_HANDLER": "config.core.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -463,6 +468,7 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # those of CORS_ALLOWED_ORIGINS alone, as for everything else
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING = logging_config(level=ENV.LOG_LEVEL, readable=DEBUG)

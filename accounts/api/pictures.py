@@ -44,4 +44,8 @@ def picture_view(request: HttpRequest, name: str) -> HttpResponse:
             data = file.read()
     except FileNotFoundError:
         raise NotFound from None
-    return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": settings.MEDIA_CACHE_CONTROL})
+    headers = {
+        "Cache-Control": settings.MEDIA_CACHE_CONTROL,
+        "Cross-Origin-Resource-Policy": "cross-origin",  # web apps of other origins show it too
+    }
+    return HttpResponse(data, content_type="image/webp", headers=headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 from config.core.errors import Refusal, TooLarge, TooMany, Unauthenticated, error_body, error_headers
 from config.core.json import dump_json
-from config.core.middleware import SECURITY_HEADERS
+from config.core.middleware import common_headers, is_secure
 from config.core.request import request_id_of, scope_headers
 
 Scope = MutableMapping[str, Any]
@@ -15,6 +15,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+_LONGEST_ORIGIN = 256
+"""A longer one is nobody's."""
 
 
 class _BodyTooLarge(Exception):
@@ -49,7 +53,7 @@ class BodyLimit:
         try:
             uploader = await self._uploader(uploads, headers)
         except Refusal as refusal:
-            await _refuse(refusal, headers, send)
+            await _refuse(refusal, scope, headers, send)
             return
         if uploader is None or uploads is None:
             await self._pass_on(scope, receive, send, headers, self._max_bytes)
@@ -76,7 +80,7 @@ class BodyLimit:
         try:
             await self._inner(scope, counted, send)
         except _BodyTooLarge:  # Django reads the whole body before it answers, so nothing was sent yet
-            await _refuse(_too_large(max_bytes), headers, send)
+            await _refuse(_too_large(max_bytes), scope, headers, send)
 
     async def _uploader(self, uploads: Uploads | None, headers: dict[str, str]) -> Hashable | None:
         """Whose large body this is; None where it does not say that it is one. Raises TooLarge for one that says that
@@ -104,22 +108,15 @@ def _too_large(max_bytes: int, field: str | None = None) -> TooLarge:
     return TooLarge(sentence, details={field: [sentence]} if field else None)
 
 
-async def _refuse(refusal: Refusal, headers: dict[str, str], send: Send) -> None:
+async def _refuse(refusal: Refusal, scope: Scope, headers: dict[str, str], send: Send) -> None:
     request_id = request_id_of(headers.get("x-request-id"))
-    own = error_headers(refusal) | SECURITY_HEADERS
-    await send(
-        {
-            "type": "http.response.start",
-            "status": int(refusal.status),
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"x-request-id", request_id.encode()),
-                (b"x-content-type-options", b"nosniff"),
-                (b"x-frame-options", b"DENY"),
-                (b"referrer-policy", b"same-origin"),
-                *((name.lower().encode(), value.encode()) for name, value in own.items()),
-                (b"connection", b"close"),
-            ],
-        }
-    )
+    secure = is_secure(scope, headers.get("x-forwarded-proto"))
+    lines = [
+        *common_headers(secure, headers.get("origin", "")[:_LONGEST_ORIGIN].encode("latin-1")),
+        (b"content-type", b"application/json"),
+        (b"x-request-id", request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in error_headers(refusal).items()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": int(refusal.status), "headers": lines})
     await send({"type": "http.response.body", "body": dump_json(error_body(refusal, request_id))})

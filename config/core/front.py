@@ -14,19 +14,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import structlog
-from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.security import SecurityMiddleware
 from django.utils import timezone
 from rest_framework.exceptions import ParseError
 
@@ -34,7 +28,7 @@ from config.core.errors import Refusal, as_refusal, error_body, error_headers, f
 from config.core.json import UnreadableJSON, dump_json, load_json
 from config.core.limits import REQUESTS, UNLIMITED, Blocks, Limit, Standing
 from config.core.limits import Headers as Texts
-from config.core.middleware import SECURITY_HEADERS
+from config.core.middleware import common_headers, is_secure
 from config.core.request import address_block, client_address, note_counted, request_id_of
 from config.core.tally import Tally
 
@@ -173,9 +167,10 @@ class Front:
         if answer is None:
             await self._django(scope, receive, send)
             return
-        secure = _is_secure(scope, headers)
+        proto = headers.get(b"x-forwarded-proto")
+        secure = is_secure(scope, proto.decode("latin-1") if proto is not None else None)
         lines = [
-            *_common_headers(secure, headers.get(b"origin", b"")),
+            *common_headers(secure, headers.get(b"origin", b"")),
             (b"x-request-id", call.request_id.encode()),
             _ALLOW[endpoint.method],
             *_in_bytes(call.standing.headers),
@@ -295,24 +290,3 @@ def _is_our_host(host: bytes) -> bool:
     """As Django decides it; what is doubtful is Django's."""
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-def _is_secure(scope: Scope, headers: dict[bytes, bytes]) -> bool:
-    if settings.SECURE_PROXY_SSL_HEADER is not None and b"x-forwarded-proto" in headers:
-        return headers[b"x-forwarded-proto"].split(b",")[0].strip() == b"https"
-    return bool(scope.get("scheme") == "https")
-
-
-@lru_cache(maxsize=256)
-def _common_headers(secure: bool, origin: bytes) -> list[tuple[bytes, bytes]]:
-    """What the middleware puts on every answer: asked of the middleware itself, once for each origin."""
-    scheme = "https" if secure else "http"
-    headers = [(b"x-forwarded-proto", scheme.encode()), *([(b"origin", origin)] if origin else [])]
-    request = ASGIRequest({"method": "GET", "path": "/api/v1/", "scheme": scheme, "headers": headers}, BytesIO())
-    response: Any = HttpResponse()
-    del response["Content-Type"]
-    for middleware in (XFrameOptionsMiddleware, CorsMiddleware, SecurityMiddleware):
-        response = middleware(lambda _, inner=response: inner)(request)
-    for name, value in SECURITY_HEADERS.items():
-        response.setdefault(name, value)
-    return [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]

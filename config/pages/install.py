@@ -8,6 +8,8 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 PAPER = "#f6f2e9"
+# A worker lives by the policy of its own answer, and this one fetches.
+_WORKERS_POLICY = "default-src 'none'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def manifest_view(request: HttpRequest) -> HttpResponse:
@@ -36,6 +38,7 @@ def manifest_view(request: HttpRequest) -> HttpResponse:
 def service_worker_view(request: HttpRequest) -> HttpResponse:
     response = render(request, "pages/service-worker.js", content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = "no-cache"  # or browsers would go on with an old one
+    response["Content-Security-Policy"] = _WORKERS_POLICY
     return response
 
 

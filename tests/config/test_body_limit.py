@@ -89,7 +89,7 @@ async def test_a_length_that_lies_does_not_help() -> None:
 async def test_the_refusal_carries_the_security_headers() -> None:
     answer = await post(application, "/any", [b""], JSON | {"content-length": str(MAX + 1)})
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["x-frame-options"] == "DENY"
 
 

@@ -171,3 +171,8 @@ def test_the_docs_are_a_page_that_loads_nothing_from_elsewhere(anonymous: APICli
     page = anonymous.get("/api/docs").content.decode()
     assert "<script>" not in page, "the content security policy would not run it"
     assert "swagger-ui" in page
+
+
+def test_what_the_query_says_does_not_get_into_its_headers(anonymous: APIClient, db: None) -> None:
+    answer = anonymous.get("/api/schema?version=%0d%0aSet-Cookie:%20x=1&lang=%0d%0ax&format=yaml")
+    assert (answer.status_code, answer["Content-Disposition"]) == (200, 'inline; filename="Pacesetter.json"')

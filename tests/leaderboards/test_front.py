@@ -15,7 +15,7 @@ from accounts.services.keys import create_service_key
 from competitions.models import Competition
 from config import asgi
 from config.core import front as fronts
-from config.core import limits
+from config.core import limits, middleware
 from config.core.environment import Rate
 from config.core.threads import in_thread as off_loop
 from leaderboards import hub as hubs
@@ -323,7 +323,7 @@ async def test_conditions_of_other_kinds_are_held_as_the_view_holds_them(
 
 
 async def test_what_is_long_is_not_remembered(board: Competition, front: Get) -> None:
-    fronts._common_headers.cache_clear()
+    middleware.common_headers.cache_clear()
     fronts._is_our_host.cache_clear()
     remembered = asgi.front._asked.cache_info().currsize
     long = "x" * 10_000
@@ -331,7 +331,7 @@ async def test_what_is_long_is_not_remembered(board: Competition, front: Get) ->
     assert asgi.front._asked.cache_info().currsize == remembered
     await front(url(board), Origin=f"https://{long}.example.org")
     await front(url(board), Host=f"{long}.example.org")
-    assert fronts._common_headers.cache_info().currsize <= 1
+    assert middleware.common_headers.cache_info().currsize <= 1
     assert fronts._is_our_host.cache_info().currsize <= 1
 
 

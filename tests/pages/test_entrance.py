@@ -222,7 +222,7 @@ def test_a_session_of_these_pages_does_not_open_the_panel(stranger: Client, sett
 def test_pages_may_run_no_script_of_anybody_else(ada: Client, stranger: Client) -> None:
     for answer in (ada.get("/my-day"), stranger.get("/"), stranger.get("/sign-up")):
         policy = answer["Content-Security-Policy"]
-        assert "default-src 'self'" in policy
-        assert "script-src" not in policy, "scripts are those of default-src"
+        assert "default-src 'none'" in policy
+        assert "script-src 'nonce-" in policy
         assert "<script>" not in answer.content.decode()
         assert " onclick=" not in answer.content.decode()
