@@ -13,6 +13,7 @@ from typing import cast
 
 import stripe
 
+from config.core.metrics import GATEWAY_CALLS
 from config.core.money import CURRENCIES, decimals_of, to_decimal
 from prizes.gateways.base import (
     BadSignature,
@@ -268,13 +269,22 @@ def _outcomes() -> Iterator[None]:
 
     No cause is kept: the library's errors carry what was sent and answered, which is not for logs.
     """
+    outcome = "ok"
     try:
         yield
     except stripe.StripeError as error:
-        raise _failure(error) from None
+        failure = _failure(error)
+        outcome = _OUTCOMES.get(type(failure), "refused")
+        raise failure from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The library reads an answer as what it should be. One that is something else says nothing of what happened.
+        outcome = "unknown"
         raise OutcomeUnknown(f"Stripe's answer could not be read ({type(error).__name__}).") from None
+    finally:
+        GATEWAY_CALLS.labels(gateway=StripeGateway.name, outcome=outcome).inc()
+
+
+_OUTCOMES: Mapping[type[Exception], str] = {OutcomeUnknown: "unknown", GatewayBusy: "busy"}
 
 
 def _failure(error: stripe.StripeError) -> Exception:
