@@ -5,7 +5,10 @@ import re
 
 from django.core.asgi import get_asgi_application
 
+from config.core.tracing import start_tracing, traced
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+start_tracing()  # before anything is wrapped that it follows
 _apps = get_asgi_application()  # loads the apps; everything below needs them
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
@@ -32,7 +35,7 @@ front = Front(_django, [*leaderboard_endpoints, *fitness_endpoints], recognised,
 
 application = ProtocolTypeRouter(
     {
-        "http": front,
+        "http": traced(front),
         "websocket": URLRouter(websocket_urlpatterns),  # type: ignore[arg-type]
     }
 )

@@ -12,6 +12,8 @@ import warnings
 import uvicorn
 
 from config.core import environment
+from config.core.metric_files import shared_folder
+from config.core.tracing import stop_tracing
 
 # WhiteNoise hands Django files, which are synchronous iterators; Django reads them in a thread and says so each time.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
@@ -28,6 +30,10 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         gc.freeze()  # what was loaded stays, and ten thousand sockets are not garbage: to look at them all again and
         gc.set_threshold(100_000, 20, 100)  # again took a third of the time
+        if shared_folder():
+            from config.core.pools import keep_noting_pools
+
+            keep_noting_pools()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from fitness.following import followers  # not before uvicorn has loaded the application and thereby Django
@@ -46,6 +52,7 @@ class Server(uvicorn.Server):
 def _leave(*_: object) -> None:
     """uvicorn ends gracefully and then raises the signal anew. Whoever asked it to go shall hear that it went well, and
     a thread that still waits for something keeps nobody."""
+    stop_tracing()
     logging.shutdown()
     os._exit(0)
 

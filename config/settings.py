@@ -15,6 +15,7 @@ from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
 from config.core.logging import logging_config
+from config.core.metric_files import keep_own_metrics, share_metrics
 from fitness.plausibility import FlagState
 from fitness.rules import SampleType
 
@@ -22,6 +23,11 @@ django_stubs_ext.monkeypatch()  # lets generic Django and DRF classes be subscri
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV = environment.read()
+
+if ENV.METRICS_DIR:  # before anything imports prometheus_client
+    share_metrics(Path(ENV.METRICS_DIR))
+else:
+    keep_own_metrics()
 
 DEBUG = ENV.DEBUG
 SECRET_KEY = ENV.SECRET_KEY
@@ -96,7 +102,7 @@ MIDDLEWARE = [
     "config.core.audit.AuditMiddleware",
     "axes.middleware.AxesMiddleware",
     "config.core.middleware.RefusalMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "config.core.tally.BoundedMetricsMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -472,5 +478,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False  # those of CORS_ALLOWED_ORIGINS alone, as 
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING = logging_config(level=ENV.LOG_LEVEL, readable=DEBUG)
+METRICS_HOST, METRICS_PORT = ENV.HOST, ENV.METRICS_PORT
+PROCRASTINATE_ON_APP_READY = "config.core.worker.look_after_jobs"
 PROMETHEUS_METRIC_NAMESPACE = ""
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -6,7 +6,7 @@ from rest_framework.renderers import JSONRenderer
 from accounts.api.channel_webhooks import sendgrid_webhook_view, twilio_webhook_view
 from accounts.api.pictures import picture_view
 from accounts.pictures.names import NAME
-from config.api import health
+from config.api import health, metrics
 from config.api.avatars import AvatarView
 from config.api.docs import DocsView
 from config.api.exports import ExportFileView, ExportView
@@ -38,7 +38,7 @@ urlpatterns = [
     re_path(r"^health/live/?$", health.live),
     re_path(r"^health/ready/?$", health.ready),
     re_path(r"^health/detailed/?$", health.detailed),
-    re_path(r"^metrics/?$", health.metrics),
+    re_path(r"^metrics/?$", metrics.metrics),
     re_path(rf"^media/(?P<name>{NAME})$", reading(picture_view), name="picture"),
     re_path(r"^boards/?$", reading(boards_page_view), name="boards"),
     re_path(r"^boards/(?P<competition_id>[^/]+)/?$", reading(board_page_view), name="board"),

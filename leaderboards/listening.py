@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 import structlog
@@ -69,7 +70,11 @@ class Listener(ABC):
         """Listens from now on, and does these steps again and again."""
         if not self._tasks:
             everything = {"listen": self._listen, "refresh": self._refresh, "say": self._say, **steps}
-            self._tasks = [asyncio.create_task(self._keep_doing(step, name)) for name, step in everything.items()]
+            # In a context of their own: they outlive the request that happened to come first.
+            self._tasks = [
+                asyncio.create_task(self._keep_doing(step, name), context=Context())
+                for name, step in everything.items()
+            ]
 
     async def _keep_doing(self, step: Step, name: str) -> None:
         """A step that fails is tried again; Redis or PostgreSQL may be away for a while."""

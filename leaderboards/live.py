@@ -10,7 +10,10 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Hashable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +27,7 @@ from config.core.threads import in_thread
 from leaderboards.frames import delta_frame, snapshot_frame
 from leaderboards.queries import BoardPage, board_page, board_windows
 from leaderboards.versions import BoardState
-from leaderboards.watching import FRAME_ROWS, At, Sight
+from leaderboards.watching import FRAME_ROWS, At, Counted, Sight
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,15 @@ class Shown:
     def covers(self, limit: int) -> bool:
         return len(self.page.entries) >= min(limit, self.page.total)
 
+    def found(self, key: Hashable) -> Any:
+        """What was made under this key, or None; counted."""
+        made = self.made.get(key)
+        if made is None:
+            Counted.made += 1
+        else:
+            Counted.reused += 1
+        return made
+
 
 class LiveBoard:
     """Lives on the event loop from the first who watches or asks until `stop`."""
@@ -80,7 +92,10 @@ class LiveBoard:
         self._askers: list[tuple[float, int, asyncio.Future[Shown]]] = []
         self._showed_at = 0.0
         self._show_later: asyncio.TimerHandle | None = None
-        self._tasks = [asyncio.create_task(self._keep_read()), asyncio.create_task(self._keep_windows_read())]
+        # In a context of their own: they outlive whoever asked first, whose request and trace this is not.
+        self._tasks = [
+            asyncio.create_task(step, context=Context()) for step in (self._keep_read(), self._keep_windows_read())
+        ]
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -162,11 +177,11 @@ class LiveBoard:
         if since is not None and len(since.entries) < min(limit, since.total):
             since = None  # nobody wanted so many rows then
         key = ("frame", limit, since.version if since else None)
-        text: str | None = shown.made.get(key)
+        text: str | None = shown.found(key)
         if text is None:
             best = best_rows(page, limit)
             text = shown.made[key] = delta_frame(best_rows(since, limit), best) if since else snapshot_frame(best)
-        sight.at, sight.owed = At(page.epoch, page.version), False
+        _hand_over(sight, page)
         return text
 
     def _window_frame(self, sight: Sight) -> str | None:
@@ -182,7 +197,7 @@ class LiveBoard:
         else:
             text = snapshot_frame(page)
         self._seen[sight] = page
-        sight.at, sight.owed = At(page.epoch, page.version), False
+        _hand_over(sight, page)
         return text
 
     # --- Reading ---
@@ -294,6 +309,19 @@ def _is_due(sight: Sight, page: BoardPage) -> bool:
     if sight.owed or sight.at is None:
         return True
     return sight.at.epoch != page.epoch or sight.at.version < page.version
+
+
+def _hand_over(sight: Sight, page: BoardPage) -> None:
+    """The sight has seen this page now. Who was waiting for news of a board waited from the moment that it says."""
+    if not sight.owed and sight.at is not None:
+        Counted.lags.append(time.time() - _moved_at(page.updated_at))
+    sight.at, sight.owed = At(page.epoch, page.version), False
+
+
+@lru_cache(maxsize=1024)
+def _moved_at(updated_at: str) -> float:
+    """Seconds since 1970."""
+    return datetime.fromisoformat(updated_at).timestamp()
 
 
 def _window_of(sight: Sight) -> tuple[UUID, int]:

@@ -166,12 +166,13 @@ def catch_up(competition_ids: Iterable[UUID]) -> None:
     too far behind loses it: whoever reads it next has it built."""
     behind = list(competition_ids)
     while behind:
-        versions = _versions(behind)
+        versions = copied_versions(behind)
         changes = changes_since(versions, most=_MOST_CHANGES + 1)
         behind = [board.competition_id for board, rows in changes if not _caught_up(board, rows, versions)]
 
 
-def _versions(competition_ids: Sequence[UUID]) -> dict[UUID, int]:
+def copied_versions(competition_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Of the boards that have a copy."""
     with redis_client().pipeline(transaction=False) as pipe:
         for competition_id in competition_ids:
             pipe.hget(_keys(competition_id)[1], "version")

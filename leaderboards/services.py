@@ -19,6 +19,7 @@ from config.core.errors import Conflict, NotFound, Refusal
 from config.core.metrics import MIRROR_FAILURES
 from config.core.redis import RedisError
 from config.core.sql import Value, columns
+from config.core.tracing import span
 from leaderboards import mirror
 from leaderboards.announce import announce_boards
 from leaderboards.models import Board, FinalStandings, Standing
@@ -400,8 +401,9 @@ def show_boards(competition_ids: Iterable[UUID]) -> None:
     next reader, who compares versions with PostgreSQL."""
     ids = list(competition_ids)
     try:
-        mirror.catch_up(ids)
-        announce_boards(ids)
+        with span("show boards"):
+            mirror.catch_up(ids)
+            announce_boards(ids)
     except (RedisError, OSError) as error:
         MIRROR_FAILURES.inc()
         log.warning("board_change_not_mirrored", error=type(error).__name__, boards=len(ids))

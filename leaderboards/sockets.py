@@ -24,7 +24,7 @@ from accounts.tokens import InvalidToken
 from config.core.environment import Rate
 from config.core.errors import Refusal, TooMany, Unavailable, as_refusal
 from config.core.limits import CONNECTIONS, PERSONAL_SOCKETS, Blocks, Limit, take_locally
-from config.core.metrics import SOCKETS
+from config.core.metrics import SOCKETS_ENDED, WEBSOCKETS
 from config.core.request import address_block, client_address, scope_headers
 from config.core.threads import in_thread
 from leaderboards.admission import admission, retry_after_ms
@@ -105,7 +105,7 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
     def _tidy_up(self) -> None:
         if self.inside:
             admission.leave(self.watcher.viewer_id, self.inside)
-            SOCKETS.dec()
+            WEBSOCKETS.dec()
         if self.expiry is not None:
             self.expiry.cancel()
         if self.writer is not None:
@@ -130,7 +130,7 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
         except Exception as error:
             return reason_of(error)
         self.inside = address
-        SOCKETS.inc()
+        WEBSOCKETS.inc()
         seconds = max(0.0, expires_at - time.time())
         self.expiry = asyncio.get_running_loop().call_later(seconds, self.watcher.end, Close.UNAUTHENTICATED)
         return None
@@ -201,6 +201,7 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
         if self.ended:
             return
         self.ended = True
+        SOCKETS_ENDED.labels(reason=reason.name.lower()).inc()
         if reason != Close.TOO_SLOW:
             await self.send(text_data=closing_frame(int(reason), reason.words, retry_after_ms(reason)))
         await self.close(code=int(reason))  # daphne takes plain integers only

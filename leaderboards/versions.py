@@ -8,6 +8,7 @@ at a time, and whoever comes meanwhile has a share in the next. A thousand reade
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -46,7 +47,7 @@ class BoardStates:
         answer: asyncio.Future[BoardState | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(board_id, []).append(answer)
         if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._ask(), context=Context())  # it asks for whoever comes later, too
         return await answer
 
     async def close(self) -> None:

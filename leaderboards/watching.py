@@ -11,7 +11,8 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from config.core.metrics import FRAMES, FRAMES_CONFLATED
+from config.core.metrics import DELIVERY_SECONDS, FRAMES, FRAMES_CONFLATED, SNAPSHOTS
+from config.core.tally import observe_all
 
 SLOW_SECONDS = 5.0
 """How long a connection may take to take one frame."""
@@ -121,17 +122,26 @@ class Ended(Exception):
         super().__init__(reason)
 
 
-class _Counted:
-    """Frames since they were last put into the metrics: a lock for each of them would cost as much as the frame."""
+class Counted:
+    """Frames since they were last put into the metrics: a lock for each of them would cost as much as the frame.
+    ``lags``, in seconds, of those that somebody was shown because a board had moved; ``made`` and ``reused`` of
+    snapshots, which many share."""
 
     taken = 0
     conflated = 0
+    made = 0
+    reused = 0
+    lags: list[float] = []
 
 
 def count_frames() -> None:
-    FRAMES.inc(_Counted.taken)
-    FRAMES_CONFLATED.inc(_Counted.conflated)
-    _Counted.taken = _Counted.conflated = 0
+    FRAMES.inc(Counted.taken)
+    FRAMES_CONFLATED.inc(Counted.conflated)
+    SNAPSHOTS.labels(result="miss").inc(Counted.made)
+    SNAPSHOTS.labels(result="hit").inc(Counted.reused)
+    lags, Counted.lags = Counted.lags, []
+    observe_all(DELIVERY_SECONDS, lags)
+    Counted.taken = Counted.conflated = Counted.made = Counted.reused = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -153,7 +163,7 @@ class Watcher:
     def stir(self, sight: Sight) -> None:
         """There is something to see."""
         if sight in self._due:
-            _Counted.conflated += 1
+            Counted.conflated += 1
             return
         self._due[sight] = None
         self._wake()
@@ -186,7 +196,7 @@ class Watcher:
             sight = await self.next_sight()
             frame = sight.scene.frame(sight)
             if frame is not None:
-                _Counted.taken += 1
+                Counted.taken += 1
                 return frame
 
     def _wake(self) -> None:

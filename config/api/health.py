@@ -1,35 +1,31 @@
 """Is it alive, is it ready, and which part of it is not well."""
 
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from ipaddress import ip_address
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from django_prometheus.exports import ExportToDjangoView
-from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.request import Request
 
-from accounts import tokens
-from accounts.authentication import CallerAuthentication
-from accounts.channels import sending
-from accounts.models import Scope, ServiceKey, User
-from config.core import storage
-from config.core.errors import Forbidden, reading
+from config.api.figures import Figures, figures
+from config.api.operators import operators_only
+from config.core.circuit import CircuitState
+from config.core.errors import reading
 from config.core.json import dump_json
+from config.core.pools import postgresql_pool, redis_pool
 from config.core.redis import RedisError, redis_client
-from config.core.request import direct_address_of
-from fitness import clouds
-from prizes import gateways
 
 DETAILS_TTL_SECONDS = 5
+LATE_SECONDS = 60
+"""A job that could run has waited too long by then; the usual one waits for a moment."""
+_NEEDED = ("postgresql", "migrations")
 _migrated: list[bool] = []
+
+Component = dict[str, Any]
+"""``status`` is healthy, degraded (at work, and worse than it should be) or unhealthy; more by the component."""
 
 
 @reading
@@ -47,34 +43,20 @@ def live(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """503 without PostgreSQL or with migrations missing. Without Redis the server is degraded and still right."""
     components = check_components()
-    status = _overall(components)
-    return _answer({"status": status, "components": _names(components)}, 503 if status == "unavailable" else 200)
+    status = 200 if is_ready(components) else 503
+    return _answer({"status": _overall(components), "components": _names(components)}, status)
 
 
 @reading
 def detailed(request: HttpRequest) -> HttpResponse:
-    """Each component with its latency, and which clouds and providers are left alone; remembered for five seconds.
-    For operators."""
-    _operators_only(request)
-    found = _remembered()
-    if found is None:
-        components = check_components()
-        calls = (clouds, sending, tokens, gateways, storage)
-        circuits = {name: state for part in calls for name, state in part.circuits().items()}
-        found = {"status": _overall(components), "components": components, "circuits": circuits}
-        _remember(found)
-    return _answer(found)
+    """Each component with its latency, what the pools, the mirror and the queue are at, and which clouds and providers
+    are left alone; remembered for five seconds, by each process for itself, as the pools are its own. For operators."""
+    operators_only(request)
+    return _answer(_details.get())
 
 
-@reading
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus. For operators."""
-    _operators_only(request)
-    exported: HttpResponse = ExportToDjangoView(request)
-    return exported
-
-
-def check_components() -> dict[str, dict[str, Any]]:
+def check_components() -> dict[str, Component]:
+    """Those without which requests are refused, or slower."""
     postgresql = _timed(_postgresql)
     answers = postgresql["status"] == "healthy"  # else the migrations would only wait for a connection once more
     return {
@@ -82,6 +64,65 @@ def check_components() -> dict[str, dict[str, Any]]:
         "migrations": _timed(_migrations) if answers else postgresql,
         "redis": _timed(lambda: redis_client().ping()),
     }
+
+
+def is_ready(components: Mapping[str, Component]) -> bool:
+    return all(components[name]["status"] == "healthy" for name in _NEEDED)
+
+
+def _read_details() -> dict[str, Any]:
+    components = check_components()
+    components["postgresql"] = components["postgresql"] | {"pool": asdict(postgresql_pool())}
+    components["redis"] = components["redis"] | {"pool": asdict(redis_pool())}
+    began = time.perf_counter()
+    found = figures()
+    taken = {"latency_ms": _milliseconds_since(began)}
+    circuits = found.circuits or {}
+    components |= {"mirror": _mirror(found) | taken, "jobs": _jobs(found) | taken}
+    components["circuits"] = {"status": "healthy" if _all_closed(circuits) else "degraded"} | taken
+    return {"status": _overall(components), "components": components, "circuits": circuits}
+
+
+def _mirror(found: Figures) -> Component:
+    if found.mirror is None:
+        return {"status": "unhealthy"}
+    behind = {"boards_behind": found.mirror.boards, "rows_behind": found.mirror.rows}
+    return {"status": "degraded" if found.mirror.boards else "healthy", **behind}
+
+
+def _jobs(found: Figures) -> Component:
+    if found.jobs is None:
+        return {"status": "unhealthy"}
+    late = found.jobs.oldest_due_seconds > LATE_SECONDS
+    waited = round(found.jobs.oldest_due_seconds, 1)
+    return {"status": "degraded" if late else "healthy", "oldest_due_seconds": waited, **found.jobs.by_state}
+
+
+def _all_closed(circuits: Mapping[str, str]) -> bool:
+    return all(state == CircuitState.CLOSED for state in circuits.values())
+
+
+class _Remembered:
+    """However many ask, one looks."""
+
+    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+        self._read = read
+        self._until = 0.0
+        self._found: dict[str, Any] = {}
+        self._looking = threading.Lock()
+
+    def get(self) -> dict[str, Any]:
+        with self._looking:
+            if self._until <= time.monotonic():
+                self._found = self._read()
+                self._until = time.monotonic() + DETAILS_TTL_SECONDS
+            return self._found
+
+    def forget(self) -> None:
+        self._until = 0.0
+
+
+_details = _Remembered(_read_details)
 
 
 def _postgresql() -> None:
@@ -100,53 +141,28 @@ def _migrations() -> None:
     _migrated.append(True)
 
 
-def _timed(check: Callable[[], object]) -> dict[str, Any]:
-    started = time.perf_counter()
+def _timed(check: Callable[[], object]) -> Component:
+    began = time.perf_counter()
     try:
         check()
         status = "healthy"
     except (DatabaseError, InterfaceError, RedisError):
         status = "unhealthy"
-    return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000, 2)}
+    return {"status": status, "latency_ms": _milliseconds_since(began)}
 
 
-def _overall(components: dict[str, dict[str, Any]]) -> str:
-    unhealthy = {name for name, found in components.items() if found["status"] != "healthy"}
-    if unhealthy & {"postgresql", "migrations"}:
+def _milliseconds_since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 2)
+
+
+def _overall(components: Mapping[str, Component]) -> str:
+    if not is_ready(components):
         return "unavailable"
-    return "degraded" if unhealthy else "ready"
+    return "ready" if all(found["status"] == "healthy" for found in components.values()) else "degraded"
 
 
-def _names(components: dict[str, dict[str, Any]]) -> dict[str, str]:
+def _names(components: Mapping[str, Component]) -> dict[str, str]:
     return {name: found["status"] for name, found in components.items()}
-
-
-def _remembered() -> Any:
-    try:
-        return cache.get("health:detailed")
-    except RedisError:
-        return None
-
-
-def _remember(found: dict[str, Any]) -> None:
-    with suppress(RedisError):
-        cache.set("health:detailed", found, DETAILS_TTL_SECONDS)
-
-
-def _operators_only(request: HttpRequest) -> None:
-    """The configured networks, keys with the scope, and staff. Raises Forbidden."""
-    address = direct_address_of(request)
-    if address and any(ip_address(address) in network for network in settings.OPERATIONS_NETWORKS):
-        return
-    try:
-        caller, key = CallerAuthentication().authenticate(Request(request)) or (AnonymousUser(), None)
-    except AuthenticationFailed:
-        raise Forbidden from None
-    if isinstance(key, ServiceKey) and key.allows(Scope.OPERATIONS_READ):
-        return
-    if isinstance(caller, User) and caller.has_perm("accounts.read_operations"):
-        return
-    raise Forbidden("Operators only.")
 
 
 def _answer(body: dict[str, Any], status: int = 200) -> HttpResponse:

@@ -135,6 +135,13 @@ class Environment:
         default=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
         metadata=means("Networks that may read /metrics and /health/detailed without a key."),
     )
+    METRICS_PORT: int = field(
+        default=0, metadata=means("Port at HOST on which a worker answers /metrics to those networks; 0: it does not.")
+    )
+    METRICS_DIR: str = field(
+        default="",
+        metadata=means("Folder of metrics of all processes behind one address; empty: each answers for itself."),
+    )
     RATE_LIMIT: Rate = field(
         default=Rate(100, 200),
         metadata=means("Requests per person, else per address: per-second/burst; 0 switches every limit off."),
@@ -306,6 +313,7 @@ class Environment:
             ("SOCKETS_PER_USER", 1),
             ("SOCKETS_PER_ADDRESS", 1),
             ("PROXY_COUNT", 0),
+            ("METRICS_PORT", 0),
             ("MAX_BODY_BYTES", 1),
             ("CLOUD_POLL_MINUTES", 1),
             ("BREAKER_FAILURES", 1),
@@ -314,8 +322,9 @@ class Environment:
         ):
             if getattr(self, name) < least:
                 raise SettingError(f"{name} must be {least} or more.")
-        if self.PORT > 65535:
-            raise SettingError("PORT must be 65535 or less.")
+        for name in ("PORT", "METRICS_PORT"):
+            if getattr(self, name) > 65535:
+                raise SettingError(f"{name} must be 65535 or less.")
         if self.LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingError(f"LOG_LEVEL knows DEBUG, INFO, WARNING and ERROR, not {self.LOG_LEVEL!r}.")
         if self.DATABASE_URL and not _is_postgresql(self.DATABASE_URL):

@@ -28,9 +28,11 @@ from config.core.errors import Refusal, as_refusal, error_body, error_headers, f
 from config.core.json import UnreadableJSON, dump_json, load_json
 from config.core.limits import REQUESTS, UNLIMITED, Blocks, Limit, Standing
 from config.core.limits import Headers as Texts
+from config.core.metrics import SOCKETS_ENDED
 from config.core.middleware import common_headers, is_secure
 from config.core.request import address_block, client_address, note_counted, request_id_of
 from config.core.tally import Tally
+from config.core.tracing import note_view
 
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
@@ -150,6 +152,7 @@ class Front:
             return
         began = time.perf_counter()
         endpoint, what = asked
+        note_view(endpoint.view)
         headers = dict(scope["headers"])
         request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
         call = Call(what, headers, None, None, scope, receive, request_id)
@@ -162,7 +165,7 @@ class Front:
             except Exception as error:
                 refusal = as_refusal(error)
                 if refusal is None:
-                    log.exception("unexpected_error", method=endpoint.method, path=scope["path"])
+                    log.exception("unexpected_error", method=endpoint.method, path=scope["path"], request_id=request_id)
                 answer = _refused(refusal or failure(), call)
         if answer is None:
             await self._django(scope, receive, send)
@@ -258,6 +261,7 @@ async def _stream(pieces: AsyncGenerator[bytes], status: int, headers: Headers, 
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 piece = await anext(source)
         except TimeoutError:
+            SOCKETS_ENDED.labels(reason="too_slow").inc()
             log.info("stream_too_slow")
             return
         except StopAsyncIteration:
@@ -266,7 +270,15 @@ async def _stream(pieces: AsyncGenerator[bytes], status: int, headers: Headers, 
 
 def _refused(refusal: Refusal, call: Call) -> Answer:
     status = int(refusal.status)
-    log.info("request", method=call.scope["method"], path=call.scope["path"], status=status, request_id=call.request_id)
+    caller = call.caller.person_id if call.caller else call.service.key_id if call.service else None
+    log.info(
+        "request",
+        method=call.scope["method"],
+        path=call.scope["path"],
+        status=status,
+        request_id=call.request_id,
+        user_id=str(caller) if caller else None,
+    )
     headers = _in_bytes(tuple(error_headers(refusal).items()))
     if refusal.headers:
         call.standing = UNLIMITED  # the refusal tells of the limit that it is about

@@ -8,11 +8,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
 from django.db import InterfaceError, OperationalError
+
+from config.core import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,8 @@ COMPANY_SECONDS = 0.002
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Made = TypeVar("Made")
+_Waiting = tuple[Item, asyncio.Future[Answer], Any]
+"""What to do, who waits for it, and where in which trace that is."""
 Run = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
 """Does a whole group, and says in its order what each is answered or which exception meets it alone. What it raises
 itself is about the group, of which it has then done nothing."""
@@ -36,7 +40,7 @@ class Gatherer(Generic[Item, Answer]):
     def __init__(self, run: Run[Item, Answer], *, most: int = MOST) -> None:
         self._run = run
         self._most = most
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[_Waiting[Item, Answer]] = deque()
         self._at_work: set[asyncio.Task[None]] = set()
         self._gathering = False  # somebody at work is about to take what is waiting
 
@@ -44,7 +48,7 @@ class Gatherer(Generic[Item, Answer]):
         """The item's answer, or the exception that met it. A caller who is cancelled before the group begins takes the
         item along; one who is cancelled later only does not hear the answer."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+        self._waiting.append((item, answer, tracing.here()))
         if not self._gathering and len(self._at_work) < AT_WORK:
             self._gathering = True
             # In a context of its own: the group's log lines are not those of the request that happened to come first.
@@ -62,17 +66,18 @@ class Gatherer(Generic[Item, Answer]):
         finally:
             self._at_work.discard(work)
 
-    def _next_group(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
-        group: list[tuple[Item, asyncio.Future[Answer]]] = []
+    def _next_group(self) -> list[_Waiting[Item, Answer]]:
+        group: list[_Waiting[Item, Answer]] = []
         while self._waiting and len(group) < self._most:
-            item, answer = self._waiting.popleft()
-            if not answer.done():  # whose caller has gone
-                group.append((item, answer))
+            waiting = self._waiting.popleft()
+            if not waiting[1].done():  # whose caller has gone
+                group.append(waiting)
         return group
 
-    async def _answer(self, group: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
-        outcomes = await self._outcomes([item for item, _ in group])
-        for (_, answer), outcome in zip(group, outcomes, strict=True):
+    async def _answer(self, group: Sequence[_Waiting[Item, Answer]]) -> None:
+        with tracing.shared_by(place for *_, place in group):
+            outcomes = await self._outcomes([item for item, *_ in group])
+        for (_, answer, _), outcome in zip(group, outcomes, strict=True):
             if answer.done():
                 continue
             if isinstance(outcome, Exception):

@@ -11,17 +11,50 @@ from typing import Any
 
 import structlog
 
+from config.core.tracing import trace_id
+
 Event = MutableMapping[str, Any]
 
 _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"']+")
-_TOKEN = re.compile(r"\b(?:Bearer\s+\S+|eyJ[\w-]+[.:][\w-]+[.:][\w-]*)")  # tickets have colons
+# Tickets and links have colons where tokens have dots; our keys begin with psk_.
+_TOKEN = re.compile(r"\b(?:Bearer\s+\S+|eyJ[\w-]+[.:][\w-]+[.:][\w-]*|psk_[\w-]+)", re.IGNORECASE)
+_LINK = re.compile(r"(/(?:unsubscribe|reset-password|verify-email)/)[^/\s\"'?]+")
+_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
+_E_MAIL = re.compile(r"[\w.!#$%&*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+_SECRET_NAMES = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "password", "secret"})
 
 
 def without_secrets(_logger: Any, _method: str, event: Event) -> Event:
-    """Cuts query strings and tokens out of every text: other people's log lines hold whole URLs."""
+    """Cuts query strings, tokens, keys, passwords and e-mail addresses out of every text, however deep it lies: other
+    people's log lines hold whole URLs, and jobs their arguments."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = _TOKEN.sub("[token]", _QUERY.sub("?[cut]", value))
+        event[key] = _cut(key, value)
+    return event
+
+
+def _cut(key: object, value: Any) -> Any:
+    match value:
+        case str():
+            return "[cut]" if isinstance(key, str) and key.lower() in _SECRET_NAMES else cut_text(value)
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {name: _cut(name, inner) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_cut(key, inner) for inner in value]
+    return cut_text(str(value))  # as the renderer would have written it
+
+
+def cut_text(text: str) -> str:
+    if "@" in text:
+        text = _E_MAIL.sub("[e-mail]", _PASSWORD.sub("[cut]", text))
+    return _LINK.sub(r"\1[token]", _TOKEN.sub("[token]", _QUERY.sub("?[cut]", text)))
+
+
+def with_trace(_logger: Any, _method: str, event: Event) -> Event:
+    """The trace that the line belongs to, where there are traces."""
+    if trace := trace_id():
+        event["trace_id"] = trace
     return event
 
 
@@ -29,6 +62,7 @@ def logging_config(*, level: str, readable: bool) -> dict[str, Any]:
     """Configures structlog and returns Django's LOGGING, both with the same processors."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        with_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(allow=[]),

@@ -105,7 +105,8 @@ class RequestMiddleware:
         request.nonce = token_urlsafe(16)  # type: ignore[attr-defined]
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id):  # type: ignore[attr-defined]
+        # Who it turns out to be is bound as well, and both are forgotten at the end.
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id, user_id=None):  # type: ignore[attr-defined]
             response = self.get_response(request)
             response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
             _add_security_headers(response, request.nonce)  # type: ignore[attr-defined]

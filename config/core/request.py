@@ -6,6 +6,8 @@ from collections.abc import Mapping, MutableMapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from uuid import UUID
 
+from structlog.contextvars import bind_contextvars
+
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -56,7 +58,8 @@ def direct_address_of(request: object) -> str:
 
 
 def note_caller(request: object, caller_id: UUID) -> None:
-    """Who it is, once known: for the limits and the request's line in the log."""
+    """Who it is, once known: for the limits, and for every line in the log from then on."""
+    bind_contextvars(user_id=str(caller_id))
     request.caller_id = str(caller_id)  # type: ignore[attr-defined]
 
 

@@ -12,7 +12,7 @@ from accounts.queries import people_by_id
 from config.core.api import envelope
 from config.core.clock import EARLIEST_ZONE, day_in
 from config.core.errors import Forbidden, Invalid
-from config.core.metrics import RECORDS
+from config.core.metrics import RECORDS, RECORDS_REFUSED, SYNCS
 from fitness.rules import Channel, Reading, UnbelievableRecord, read_record
 from fitness.samples import SampleReading, read_id, read_moment, read_sample
 from fitness.services.samples import SampleChanges
@@ -52,7 +52,9 @@ def read_sync(sender: User | None, body: Any, now: datetime) -> Sync:
 def sync_answer(result: SyncResult, sync: Sync) -> dict[str, Any]:
     """The body of the answer; counts what became of the records."""
     refused = [{"index": sync.places[one.place], "errors": one.errors} for refused in result.refused for one in refused]
-    _count(accepted=result.accepted, unchanged=result.unchanged, rejected=len(refused))
+    SYNCS.inc()
+    _count(accepted=result.accepted, unchanged=result.unchanged)
+    _count_refused(refused)
     data: dict[str, Any] = {
         "accepted": result.accepted,
         "unchanged": result.unchanged,
@@ -67,6 +69,20 @@ def sync_answer(result: SyncResult, sync: Sync) -> dict[str, Any]:
 def _count(**outcomes: int) -> None:
     for outcome, count in outcomes.items():
         RECORDS.labels(outcome=outcome).inc(count)
+
+
+_REASONS = frozenset(
+    "active_minutes calories complete_from complete_to date deleted distance end id recording source start steps type"
+    " unit user_id value version zone".split()
+)
+
+
+def _count_refused(rejected: Sequence[Rejected]) -> None:
+    """By the first field that was wrong. The names are ours; a client's own word would make a series of its own."""
+    _count(rejected=len(rejected))
+    for one in rejected:
+        wrong = next(iter(one["errors"]), "").partition(".")[0]
+        RECORDS_REFUSED.labels(reason=wrong if wrong in _REASONS else "other").inc()
 
 
 def _people(sender: User | None, names: Sequence[Any]) -> Mapping[UUID, User]:
@@ -114,7 +130,7 @@ def _read_records(sender: User | None, body: Mapping[str, Any], now: datetime) -
             readings.append(_read(record, _owner(name, sender, people), now))
         except UnbelievableRecord as error:
             rejected.append({"index": index, "errors": error.errors})
-    _count(rejected=len(rejected))
+    _count_refused(rejected)
     if not readings:
         raise Invalid("No record was acceptable.", details=_details(rejected, "records" if is_batch else ""))
     return Sync(Batch(readings, now), rejected)
@@ -172,7 +188,7 @@ def _read_samples(sender: User | None, body: Mapping[str, Any], now: datetime) -
     samples, places, rejected = _samples(raw, owner, now)
     gone = _ids(deleted, rejected)
     complete = _window(body, rejected)
-    _count(rejected=len(rejected))
+    _count_refused(rejected)
     if not (samples or gone or complete):
         raise Invalid("No sample was acceptable.", details=_details(rejected, "samples") or {"samples": [_NOTHING]})
     changes = SampleChanges(owner.id, Channel.PUSH, samples, gone, complete)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.http import parse_etags
+from prometheus_client import Gauge
 from rest_framework.exceptions import PermissionDenied
 
 from accounts.callers import recognise
@@ -22,7 +23,7 @@ from config.core.errors import Forbidden, NotFound, Unauthenticated, as_refusal
 from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
 from config.core.gathering import Gatherer, one_per_loop
 from config.core.limits import SYNCS
-from config.core.metrics import STREAMS
+from config.core.metrics import EVENT_STREAMS, LONG_POLLS, SOCKETS_ENDED
 from config.core.request import address_block
 from config.core.threads import in_thread
 from leaderboards.admission import admission, retry_after_ms
@@ -105,7 +106,7 @@ async def answer_page(call: Call) -> Answer:
 def bytes_of(shown: Shown, limit: int) -> BoardBytes:
     """Made once for all who ask; made anew when the time has changed what it says."""
     key = ("page", limit)
-    found: BoardBytes | None = shown.made.get(key)
+    found: BoardBytes | None = shown.found(key)
     if found is None or (found.valid_until is not None and found.valid_until <= time.time()):
         found = shown.made[key] = board_bytes(best_rows(shown.page, limit), shown.competition, datetime.now(UTC))
     return found
@@ -122,7 +123,7 @@ async def _wait_for_change(call: Call, page: Page, found: BoardBytes, known: byt
     """The page once it differs; None when it did not within the time. Raises NotFound when it is hidden meanwhile."""
     assert call.caller is not None
     watcher, until = Watcher(call.caller.person_id), time.monotonic() + page.wait
-    with_room = _Room(call, watcher)
+    with_room = _Room(call, watcher, LONG_POLLS)
     try:
         sight = await hub().watch(page.board_id, watcher, View(page.limit, delta=True), None)
         while True:
@@ -171,7 +172,7 @@ async def answer_stream(call: Call) -> Answer:
         raise Forbidden("A ticket that is nobody's has no window of its own.")
     await hub().admit(asked.board_id, viewer_id)
     watcher = Watcher(viewer_id)
-    room = _Room(call, watcher, expires_at)
+    room = _Room(call, watcher, EVENT_STREAMS, expires_at)
     last_seen = call.headers.get(b"last-event-id", b"").decode("latin-1").partition(":")
     since = at_of({"epoch": last_seen[0], "version": last_seen[2]}) or asked.since
     return Answer(_events(call, watcher, room, since), 200, _STREAM_HEADERS)
@@ -208,6 +209,7 @@ async def _events(call: Call, watcher: Watcher, room: "_Room", since: At | None)
                 yield _event(sight, frame)
     except Ended as ended:
         if ended.reason is not None:
+            SOCKETS_ENDED.labels(reason=ended.reason.name.lower()).inc()
             wait_ms = retry_after_ms(ended.reason)
             if wait_ms is not None:
                 yield b"retry: %d\n\n" % wait_ms
@@ -224,11 +226,12 @@ def _event(sight: Sight, frame: str) -> bytes:
 class _Room:
     """The place of somebody who stays: counted as sockets are, and given back with `leave`. Raises TooMany."""
 
-    def __init__(self, call: Call, watcher: Watcher, expires_at: float | None = None) -> None:
+    def __init__(self, call: Call, watcher: Watcher, counted: Gauge, expires_at: float | None = None) -> None:
         self._watcher = watcher
+        self._counted = counted
         self._address = address_block(call.address())
         admission.enter(watcher.viewer_id, self._address)
-        STREAMS.inc()
+        counted.inc()
         self._gone = asyncio.create_task(self._notice_going(call))
         loop = asyncio.get_running_loop()
         seconds = None if expires_at is None else max(0.0, expires_at - time.time())
@@ -245,7 +248,7 @@ class _Room:
             self._expiry.cancel()
         hub().leave(self._watcher)
         admission.leave(self._watcher.viewer_id, self._address)
-        STREAMS.dec()
+        self._counted.dec()
 
 
 # --- Reports ---

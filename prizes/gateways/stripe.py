@@ -15,6 +15,7 @@ from typing import cast
 import stripe
 
 from config.core.breaker import CircuitOpen
+from config.core.metrics import GATEWAY_CALLS
 from config.core.money import CURRENCIES, decimals_of, to_decimal
 from config.core.outgoing import breaker
 from prizes.gateways.base import (
@@ -277,18 +278,28 @@ def _outcomes() -> Iterator[None]:
 
     No cause is kept: the library's errors carry what was sent and answered, which is not for logs.
     """
+    outcome = "ok"
     try:
         with breaker(CIRCUIT).call(_NoAnswer):
             try:
                 yield
             except stripe.StripeError as error:
-                raise _failure(error) from None
+                failure = _failure(error)
+                outcome = next((name for kind, name in _OUTCOMES.items() if isinstance(failure, kind)), "refused")
+                raise failure from None
     except CircuitOpen as circuit:
+        outcome = "busy"
         waiting = math.ceil(circuit.retry_after)
         raise GatewayBusy("Stripe failed too often and is left alone for a while.", waiting) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The library reads an answer as what it should be. One that is something else says nothing of what happened.
+        outcome = "unknown"
         raise OutcomeUnknown(f"Stripe's answer could not be read ({type(error).__name__}).") from None
+    finally:
+        GATEWAY_CALLS.labels(gateway=StripeGateway.name, outcome=outcome).inc()
+
+
+_OUTCOMES: Mapping[type[Exception], str] = {OutcomeUnknown: "unknown", GatewayBusy: "busy"}
 
 
 def _failure(error: stripe.StripeError) -> Exception:

@@ -87,6 +87,8 @@ WRITTEN: dict[str, tuple[str, Any]] = {
     "SOCKETS_PER_ADDRESS": ("70", 70),
     "OPERATIONS_NETWORKS": ("10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
     "RATE_LIMIT": ("5.5/20", Rate(5.5, 20)),
+    "METRICS_PORT": ("9101", 9101),
+    "METRICS_DIR": ("/run/pacesetter/metrics", "/run/pacesetter/metrics"),
     "LOG_LEVEL": ("WARNING", "WARNING"),
     "AUTH_PROVIDERS": ("local,supabase", ("local", "supabase")),
     "SUPABASE_URL": ("https://p.supabase.co", "https://p.supabase.co"),

@@ -1,22 +1,37 @@
 """GET /health, /health/live, /health/ready, /health/detailed, /metrics"""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import F
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
-from config.api import health
+from config.api import figures, health
+from config.core.outgoing import breaker
+from leaderboards.mirror import rebuild_mirror
+from leaderboards.models import Board, Standing
+from leaderboards.tasks import tell_what_is_announced
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """As in a server that has just started."""
+    figures.forget_figures()
+    health._details.forget()
+
 
 OPERATIONS = ["/health/detailed", "/metrics"]
 READINGS = ["/health", "/health/live", "/health/ready", *OPERATIONS]
@@ -81,15 +96,62 @@ def test_with_migrations_missing_it_is_not_ready(anonymous: APIClient) -> None:
     assert answer.json()["components"] == {"postgresql": "healthy", "migrations": "unhealthy", "redis": "healthy"}
 
 
-def test_the_details_have_latencies_and_are_remembered(anonymous: APIClient, django_assert_num_queries: Any) -> None:
+def test_the_details_have_latencies_pools_and_what_waits_and_are_remembered(
+    anonymous: APIClient, django_assert_num_queries: Any
+) -> None:
     first = anonymous.get("/health/detailed")
-    assert first.status_code == 200
-    for component in first.json()["components"].values():
+    assert (first.status_code, first.json()["status"]) == (200, "ready")
+    components = first.json()["components"]
+    assert components.keys() == {"postgresql", "migrations", "redis", "mirror", "jobs", "circuits"}
+    for component in components.values():
         assert component["status"] == "healthy"
         assert component["latency_ms"] >= 0
+    for pool in (components["postgresql"]["pool"], components["redis"]["pool"]):
+        assert 0 <= pool["used"] <= pool["limit"]
+    assert components["postgresql"]["pool"]["limit"] == settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+    assert components["mirror"]["rows_behind"] == components["jobs"]["todo"] == 0
     with django_assert_num_queries(0):
         assert anonymous.get("/health/detailed").json() == first.json()
-    assert 0 < cache.ttl("health:detailed") <= 5  # type: ignore[attr-defined]
+
+
+def test_a_copy_that_is_behind_is_degraded_and_says_by_how_much(
+    anonymous: APIClient, make_competition: Any, join: Any, person: User, other: User
+) -> None:
+    competition = make_competition()
+    join(competition, person, other)
+    assert rebuild_mirror(competition.id)
+    Board.objects.filter(competition=competition).update(version=F("version") + 1)
+    Standing.objects.filter(user=person).update(version=F("version") + 10)
+    answer = anonymous.get("/health/detailed")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    mirror = answer.json()["components"]["mirror"]
+    assert (mirror["status"], mirror["boards_behind"], mirror["rows_behind"]) == ("degraded", 1, 1)
+
+
+def test_jobs_that_nobody_takes_are_degraded(anonymous: APIClient) -> None:
+    tell_what_is_announced.configure(schedule_at=datetime.now(UTC) - timedelta(minutes=5)).defer()
+    jobs = anonymous.get("/health/detailed").json()["components"]["jobs"]
+    assert (jobs["status"], jobs["todo"]) == ("degraded", 1)
+    assert 299 < jobs["oldest_due_seconds"] < 330
+
+
+def test_a_job_without_a_time_waits_since_it_was_enqueued(anonymous: APIClient) -> None:
+    tell_what_is_announced.defer()
+    tell_what_is_announced.configure(queueing_lock="tomorrow", schedule_in={"days": 1}).defer()
+    jobs = anonymous.get("/health/detailed").json()["components"]["jobs"]
+    assert (jobs["status"], jobs["todo"]) == ("healthy", 2)
+    assert 0 <= jobs["oldest_due_seconds"] < 30
+
+
+def test_an_open_circuit_is_degraded(anonymous: APIClient, settings: Settings) -> None:
+    settings.SENDGRID_API_KEY = "SG.key"
+    failing = breaker("SendGrid")
+    for _ in range(settings.BREAKER_FAILURES):
+        with pytest.raises(OSError, match="gone"), failing.call(OSError):
+            raise OSError("gone")
+    found = anonymous.get("/health/detailed").json()
+    assert (found["status"], found["circuits"]) == ("degraded", {"sendgrid": "open"})
+    assert found["components"]["circuits"]["status"] == "degraded"
 
 
 def test_metrics_are_in_the_format_of_prometheus(anonymous: APIClient) -> None:

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ from accounts.links import Purpose, token_for
 from accounts.models import User
 from config.core.logging import logging_config, without_secrets
 from leaderboards.tickets import ticket_for_board
+from tests.plugins.log_scan import Listening, Scan
+from tests.plugins.log_scan import scan as suite_scan
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
@@ -146,3 +149,91 @@ def test_the_link_of_a_mail_is_in_no_line(
     paths = [line["path"] for line in lines() if line["event"] == "request"]
     assert paths == ["/reset-password/[token]", "/api/v1/auth/password/reset/confirm"]
     assert token.split(":")[2] not in json.dumps(lines())
+
+
+ADDRESS = "ada.lovelace@walks.example.org"
+KEY = "psk_" + "Zk3v" * 8
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        (f"550 no such mailbox <{ADDRESS}>", "550 no such mailbox <[e-mail]>"),
+        (f"X-API-Key: {KEY} was refused", "X-API-Key: [token] was refused"),
+        ("GET /unsubscribe/IjQyIg:1tZ:x_y-z HTTP/1.1", "GET /unsubscribe/[token] HTTP/1.1"),
+        ("cannot connect to redis://walker:hush-hush@cache:6379/0", "cannot connect to redis://[cut]@cache:6379/0"),
+    ],
+)
+def test_addresses_keys_links_and_passwords_are_cut_out(
+    lines: Callable[[], list[dict[str, Any]]], said: str, written: str
+) -> None:
+    logging.getLogger("some.library").warning("%s", said)
+    structlog.get_logger("ours").warning("event", args={"deep": [{"down": said}]}, headers={"Authorization": said})
+    theirs, ours = lines()
+    assert theirs["event"] == ours["args"]["deep"][0]["down"] == written
+    assert ours["headers"] == {"Authorization": "[cut]"}
+
+
+@pytest.mark.django_db
+def test_every_line_of_a_request_says_whose_it_is_and_no_later_one(
+    lines: Callable[[], list[dict[str, Any]]], person: User, signed_in: Callable[[User], APIClient]
+) -> None:
+    client = signed_in(person)
+    client.post("/api/v1/fitness/sync", {"steps": "many"})
+    structlog.get_logger("later").info("later")
+    assert {line.get("user_id") for line in lines() if line["event"] == "request"} == {str(person.id)}
+    (later,) = [line for line in lines() if line["event"] == "later"]
+    assert not later.keys() & {"user_id", "request_id"}
+
+
+# --- The scan of every line of the suite ---
+
+
+SECRET = "of-this-run-" + "q7" * 20
+
+
+@pytest.mark.parametrize(
+    "leak", [f"mail to {ADDRESS}", f"?token={TOKEN}", TOKEN, KEY, f"Bearer {TOKEN}", SECRET, "walk-in-rain"]
+)
+def test_the_scan_fails_whoever_logs_what_nobody_may_hear(leak: str) -> None:
+    """With a formatter that cuts nothing out, as if ours had forgotten to."""
+    scan = Scan()
+    scan.know([SECRET, "walk-in-rain"])
+    planted = logging.getLogger("planted")
+    planted.propagate = False  # or the suite's own scan would hear it
+    listening = Listening(scan, logging.Formatter())
+    planted.addHandler(listening)
+    try:
+        planted.warning("it is %s", leak)
+        with pytest.raises(pytest.fail.Exception, match="would stand in a log"):
+            scan.refuse()
+        scan.refuse()  # the next test is not to blame
+        planted.warning("all is well on /boards/17")
+        scan.refuse()
+    finally:
+        planted.removeHandler(listening)
+        planted.propagate = True
+
+
+def test_the_scan_reads_what_servers_wrote_since_it_last_looked(tmp_path: Path) -> None:
+    scan, file = Scan(), tmp_path / "server.log"
+    file.write_text("all is well\n")
+    scan.look_at_files([file])
+    scan.refuse()
+    with file.open("a") as log:
+        log.write(f"refused {ADDRESS}\n")
+    scan.look_at_files([file])
+    assert len(scan.found) == 1
+    scan.found.clear()
+    scan.look_at_files([file])
+    scan.refuse()
+
+
+def test_the_scan_hears_every_logger_of_this_suite() -> None:
+    (listening,) = [handler for handler in logging.getLogger().handlers if isinstance(handler, Listening)]
+    assert listening.scan is suite_scan
+    assert settings.SECRET_KEY in suite_scan.secrets
+    assert logging.getLogger("pacesetter.request").isEnabledFor(logging.INFO)
+    structlog.get_logger("pacesetter.request").info("request", path=f"/x/{settings.SECRET_KEY}")
+    found, suite_scan.found = suite_scan.found, []
+    assert len(found) == 1

@@ -74,8 +74,11 @@ class Server:
             self.kill()
 
     def metric(self, name: str) -> int:
+        """The sum over its labels."""
         page = httpx.get(f"{self.address}/metrics").text
-        return int(float(re.findall(rf"^pacesetter_{name} (\S+)$", page, re.MULTILINE)[0]))
+        values = re.findall(rf"^pacesetter_{name}(?:{{.*}})? (\S+)$", page, re.MULTILINE)
+        assert values, f"there is no pacesetter_{name}"
+        return int(sum(map(float, values)))
 
     def new_person(self, name: str) -> "Phone":
         """Registers and logs in, as an app does."""

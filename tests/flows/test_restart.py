@@ -83,7 +83,7 @@ def test_a_server_that_has_to_go_lets_nobody_down(passing_server: Server) -> Non
         with held_up(ben):
             polling = beside(polled, lambda: poller.get(f"/leaderboard/{board}", params={"wait": 60}))
             syncing = beside(synced, lambda: ben.at(server).http.post("/fitness/sync", json=A_SYNC))
-            wait_for(lambda: waiting_for_locks() > 0 and server.metric("streams") == 3)  # a long poll is one
+            wait_for(lambda: waiting_for_locks() > 0 and server.metric("sockets") == 6)  # a long poll is one
             server.process.send_signal(signal.SIGTERM)
             asked_at = time.monotonic()
             waits = []

@@ -232,7 +232,7 @@ def test_whoever_goes_before_they_are_answered_keeps_no_place(server: Server, ad
                 connection.sendall(f"{head}Authorization: Bearer {ada.token}\r\n\r\n".encode())
                 time.sleep(pause)
     deadline = time.monotonic() + FRAME_WITHIN
-    while server.metric("streams"):
+    while server.metric("sockets"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
