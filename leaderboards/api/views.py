@@ -107,7 +107,7 @@ class CorrectionsView(APIView):
         rows = [CorrectionAnswer(correction).data for correction in found[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=found.count())
 
-    @extend_schema(request=CorrectionBody, responses={200: CorrectionAnswer, 201: CorrectionAnswer})
+    @extend_schema(request=CorrectionBody, responses={200: CorrectionAnswer, 201: CorrectionAnswer, 409: None})
     def post(self, request: Request, competition_id: str) -> Response:
         """Gives somebody points or takes them, for good; for staff. 200: it was there already."""
         viewer = caller(request)
@@ -131,7 +131,7 @@ class ReportView(APIView):
     permission_classes = [PersonOrKey]
     key_scope = Scope.SCORES_WRITE
 
-    @extend_schema(request=ReportBody, responses={200: None})
+    @extend_schema(request=ReportBody, responses={200: None, 404: None, 409: None})
     def post(self, request: Request) -> Response:
         """Reports somebody's totals so far: one's own, or anybody's with a key or as staff."""
         report = read_report(caller_or_key(request), request.data, timezone.now())
@@ -142,7 +142,7 @@ class ReportView(APIView):
 class TicketView(APIView):
     permission_classes = [AllowAny]  # a ticket renews itself
 
-    @extend_schema(request=TicketBody, responses={201: TicketAnswer})
+    @extend_schema(request=TicketBody, responses={201: TicketAnswer, 404: None})
     def post(self, request: Request) -> Response:
         """A ticket to stand in an address instead of a token.
 

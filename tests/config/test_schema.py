@@ -111,11 +111,35 @@ def test_what_the_contract_names_is_there(schema: dict[str, Any], endpoint: str)
     assert endpoint in operations(schema)
 
 
-def test_every_operation_documents_the_error_shape(schema: dict[str, Any]) -> None:
+def refusals_of(operation: dict[str, Any]) -> set[int]:
+    return {int(code) for code in operation["responses"] if code >= "4"}
+
+
+def test_every_operation_names_each_refusal_that_can_come(schema: dict[str, Any]) -> None:
     for name, operation in operations(schema).items():
-        if not name.split(" ")[1].startswith("/api/schema"):
-            refusal = operation["responses"]["default"]["content"]["application/json"]["schema"]
-            assert set(refusal["required"]) == {"success", "error", "message", "code", "request_id"}, name
+        refused, path = refusals_of(operation), name.split(" ")[1]
+        assert "default" not in operation["responses"], f"{name}: whatever came would be as documented"
+        assert {429, 503} <= refused, name
+        assert ("{" not in path) or 404 in refused, name
+        assert ({413, 415} <= refused) == ("requestBody" in operation), name
+        assert (path in OPEN) or {401, 403} <= refused, name
+
+
+def test_every_refusal_has_the_error_shape_and_the_headers_of_its_kind(schema: dict[str, Any]) -> None:
+    required = {"success", "error", "message", "code", "request_id"}
+    assert set(schema["components"]["schemas"]["Error"]["required"]) == required
+    for name, refusal in schema["components"]["responses"].items():
+        assert refusal["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}, name
+        assert "X-Request-ID" in refusal["headers"], name
+        assert ("Retry-After" in refusal["headers"]) == (name in {"TooManyRequests", "ServiceUnavailable"}), name
+
+
+def test_ids_in_paths_are_ids(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path" and parameter["name"].endswith("_id"):
+                shapes = parameter["schema"].get("anyOf", [parameter["schema"]])
+                assert {"type": "string", "format": "uuid"} in shapes, name
 
 
 def test_every_success_is_in_its_envelope(schema: dict[str, Any]) -> None:
