@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-slow test-browser bench lint lock clean
+.PHONY: help run test test-slow test-browser bench fuzz lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 bench: $(READY) ## measure on this machine, some 12 minutes; BENCH=quick, ONLY=reads,writes, JSON=FILE, MARKDOWN=FILE may be set
 	@$(BIN)/python -m benchmarks $(if $(filter quick,$(BENCH)),--quick) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+
+# HOLD=yes goes on serving the world in which something was found, so that the printed curl repeats it.
+fuzz: $(READY) ## made-up calls and frames against a server of its own; CASES, FRAMES (100000 each), SEED, JSON=FILE, MARKDOWN=FILE
+	@$(BIN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(FRAMES),--frames $(FRAMES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN)) \
+		$(if $(HOLD),--hold)
 
 # mypy's Django plugin loads the settings; with DEBUG they need no secrets.
 lint: export DEBUG = true

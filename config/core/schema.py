@@ -138,6 +138,15 @@ class EnvelopeSchema(AutoSchema):
                 parameter["schema"] = _UUID
         return parameters
 
+    def _map_serializer_field(self, field: Any, direction: Direction, bypass_extensions: bool = False) -> Any:
+        """Plain text says what it may not hold."""
+        from config.core.api import NO_CONTROLS, plain_text  # which loads DRF's views, and those this module
+
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if plain_text in getattr(field, "validators", ()):
+            schema["pattern"] = NO_CONTROLS
+        return schema
+
     def _map_basic_serializer(self, serializer: Serializer[Any], direction: Direction) -> Any:
         """A serializer that refuses names it does not know says so by being ``closed``."""
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]

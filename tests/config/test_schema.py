@@ -1,6 +1,8 @@
 """GET /api/schema and /api/docs: the interface as the code has it, and as the contract says."""
 
 import io
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -12,6 +14,7 @@ from drf_spectacular.validation import validate_schema
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from tests.config.test_layout import ROOT
 from tests.config.test_requests import PLAIN_STATIC
 
 CONTRACT = """
@@ -194,3 +197,17 @@ def test_the_docs_are_a_page_that_loads_nothing_from_elsewhere(anonymous: APICli
     page = anonymous.get("/api/docs").content.decode()
     assert "<script>" not in page, "the content security policy would not run it"
     assert "swagger-ui" in page
+
+
+@pytest.mark.slow
+def test_many_may_ask_for_the_schema_at_once_as_the_first_ones() -> None:
+    """drf-spectacular would answer some of them with a 500."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor; from django.test import Client\n"
+        "import django; django.setup(); import config.urls\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    asked = [pool.submit(Client().get, '/api/schema') for _ in range(8)]\n"
+        "print({answer.result().status_code for answer in asked})"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert asked.stdout.splitlines()[-1] == "{200}"
