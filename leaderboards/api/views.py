@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -42,11 +42,17 @@ from leaderboards.services import report_totals
 from leaderboards.settling import add_correction
 from leaderboards.units import from_base
 
+_IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The last ETag.")
+_ETAG = OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200, 304], required=True)
+_LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID", str, OpenApiParameter.HEADER, description="The id of the last event that was seen."
+)
+
 
 class BoardView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(parameters=[BoardQuery], responses=BoardAnswer)
+    @extend_schema(parameters=[BoardQuery, _IF_NONE_MATCH, _ETAG], responses={200: BoardAnswer, 304: None})
     def get(self, request: Request, competition_id: str) -> HttpResponseBase:
         """A page of the board, best first, or a window around somebody. ``If-None-Match`` with the ``ETag`` of the last
         answer gives 304 while nothing has changed; with ``wait`` beside it, only after so many seconds."""
@@ -67,7 +73,7 @@ class StreamView(APIView):
 
     permission_classes = [AllowAny]
 
-    @extend_schema(parameters=[StreamQuery], responses={(200, "text/event-stream"): str})
+    @extend_schema(parameters=[StreamQuery, _LAST_EVENT_ID], responses={(200, "text/event-stream"): str})
     def get(self, request: Request, competition_id: str) -> HttpResponseBase:
         """The board as Server-Sent Events: the messages of the socket, each with ``epoch:version`` as its id, from
         which ``Last-Event-ID`` goes on. Signed in by header, by ``ticket`` or by ``token``."""

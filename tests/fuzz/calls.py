@@ -148,7 +148,7 @@ def _config(task: Task, seed: int) -> dict[str, Any]:
         "base-url": task.address,
         "headers": dict(task.headers),
         "continue-on-failure": True,
-        "request-timeout": 20,
+        "request-timeout": 70,  # a long poll may wait for sixty
         "max-stream-events": 1,  # a board's stream would go on for ever
         "suppress-health-check": ["all"],
         "dictionaries": dictionaries,

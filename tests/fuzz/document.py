@@ -60,7 +60,7 @@ def link(document: Document) -> None:
                 name, expression = found
                 answer["links"] = {
                     f"{name} to {target}": {"operationId": target, "parameters": {f"path.{name}": expression}}
-                    for target in about[name]
+                    for target in about.get(name, ())
                     if target != operation["operationId"]
                 }
 

@@ -48,7 +48,7 @@ def make(seed: int) -> dict[str, Any]:
             "service key": {"X-API-Key": secret},
         },
         "competition_id": _ids(Competition.objects.order_by("id")),
-        "user_id": ["me", *_ids(walkers[:20])],
+        "user_id": ["me"] * 20 + _ids(walkers[:20]),
         "date": [str(datetime.now(UTC).date() - timedelta(days=days)) for days in range(3)],
         "flag_id": _ids(Flag.objects.order_by("id")),
     }
