@@ -147,6 +147,7 @@ def _config(task: Task, seed: int) -> dict[str, Any]:
         "seed": seed,
         "base-url": task.address,
         "headers": dict(task.headers),
+        "cache": {"enabled": False},  # a seed shall mean the same in every folder
         "continue-on-failure": True,
         "request-timeout": 70,  # a long poll may wait for sixty
         "max-stream-events": 1,  # a board's stream would go on for ever

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from tests.flows.servers import Phone
 from tests.fuzz.installation import Watched
-from tests.fuzz.sessions import Session, make_sessions
+from tests.fuzz.sessions import MESSAGES, Session, make_sessions
 from tests.fuzz.wire import CLOSE, TEXT, Connection, frame
 
 SOCKETS = 16
 """At once."""
 PART = 100
-"""Sessions made at once: while they are made nothing is sent."""
+"""Sessions made at once, at most: while they are made nothing is sent."""
 PATIENCE = 60.0  # seconds; a bound for a hanging server, not a promise about speed
 _ASK = frame(TEXT, b'{"type": "ping"}')
 
@@ -41,7 +41,8 @@ def send_frames(server: Watched, *, token: str, boards: Sequence[str], count: in
     before = 0.0
     while sent.frames < count:
         number = seed * 100_000 + part
-        sessions = make_sessions(boards, paths=len(paths), count=PART, number=number)
+        wanted = min(PART, -(-(count - sent.frames) // MESSAGES))
+        sessions = make_sessions(boards, paths=len(paths), count=wanted, number=number)
         asyncio.run(_send_all(server.port, paths, sessions, sent, number))
         if part == 0:
             before = server.memory_mib()  # what is loaded at first use is loaded
