@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-slow test-large test-browser bench audit lint lock clean
+.PHONY: help run test test-slow test-large test-browser bench audit fuzz lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ bench: $(READY) ## measure on this machine, some 12 minutes; BENCH=quick, ONLY=r
 
 audit: $(READY) ## secrets in the tree, and known holes in what is locked, where the advisory service answers
 	@$(BIN)/python -m tests.doors.audit
+
+# HOLD=yes goes on serving the world in which something was found, so that the printed curl repeats it.
+fuzz: $(READY) ## made-up calls and frames against a server of its own; CASES, FRAMES (100000 each), SEED, JSON=FILE, MARKDOWN=FILE
+	@$(BIN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(FRAMES),--frames $(FRAMES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN)) \
+		$(if $(HOLD),--hold)
 
 # mypy's Django plugin loads the settings; with DEBUG they need no secrets.
 lint: export DEBUG = true

@@ -49,6 +49,15 @@ class Server(uvicorn.Server):
             await listener.close()
 
 
+def _without_stack(record: logging.LogRecord) -> bool:
+    """Text that is no UTF-8 is its sender's fault, and closed with 1007: a line is enough, where uvicorn writes a
+    traceback for every one."""
+    if record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def _leave(*_: object) -> None:
     """uvicorn ends gracefully and then raises the signal anew. Whoever asked it to go shall hear that it went well, and
     a thread that still waits for something keeps nobody."""
@@ -81,6 +90,7 @@ def main() -> None:
         lifespan="off",  # Django has none
         timeout_graceful_shutdown=25,
     )
+    logging.getLogger("uvicorn.error").addFilter(_without_stack)
     signal.signal(signal.SIGTERM, _leave)
     listening = config.bind_socket()
     bound_what_lies(listening)

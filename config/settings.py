@@ -305,7 +305,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "config.core.schema.EnvelopeSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.core.media.OneMediaType",
     "URL_FORMAT_OVERRIDE": None,
-    "ALLOWED_VERSIONS": ["v1"],  # or whatever ?version= says is written into a header of the schema
+    "COERCE_DECIMAL_TO_STRING": False,  # amounts and weights are numbers
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS describes nothing; CORS answers its own
     "EXCEPTION_HANDLER": "config.core.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -326,6 +326,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # a list of names that explain themselves
     # Transactions have a status and a type too, so these two are named after what they are of.
     "ENUM_NAME_OVERRIDES": {
         "CompetitionStatusEnum": list(Status),
@@ -340,6 +341,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.core.schema.without_trailing_slashes",
+        "config.core.schema.with_refusals",
     ],
 }
 CORS_ALLOWED_ORIGINS = list(ENV.CORS_ALLOWED_ORIGINS)

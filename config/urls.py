@@ -1,7 +1,5 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView
-from rest_framework.renderers import JSONRenderer
 
 from accounts.api.channel_webhooks import sendgrid_webhook_view, twilio_webhook_view
 from accounts.api.pictures import picture_view
@@ -9,6 +7,7 @@ from accounts.pictures.names import NAME
 from config.api import health, metrics
 from config.api.avatars import AvatarView
 from config.api.docs import DocsView
+from config.api.document import schema_view
 from config.api.exports import ExportFileView, ExportView
 from config.api.profiles import PersonView, ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
@@ -32,7 +31,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
-    re_path(r"^api/schema/?$", reading(SpectacularAPIView.as_view(renderer_classes=[JSONRenderer])), name="schema"),
+    re_path(r"^api/schema/?$", reading(schema_view), name="schema"),
     re_path(r"^api/docs/?$", reading(DocsView.as_view(url_name="schema")), name="docs"),
     re_path(r"^health/?$", health.health),
     re_path(r"^health/live/?$", health.live),

@@ -15,7 +15,7 @@ from config.core.request import address_of
 
 
 class PasswordResetView(LocalAccountsView):
-    @extend_schema(request=ResetBody, responses={202: None})
+    @extend_schema(request=ResetBody, responses={202: None, 404: None})
     def post(self, request: Request) -> Response:
         """Has a link sent by which a new password can be set. The answer is the same whoever has an account here."""
         email = body_of(request, ResetBody)["email"]
@@ -24,7 +24,7 @@ class PasswordResetView(LocalAccountsView):
 
 
 class ResetConfirmView(LocalAccountsView):
-    @extend_schema(request=NewPasswordBody, responses={200: None})
+    @extend_schema(request=NewPasswordBody, responses={200: None, 404: None})
     def post(self, request: Request) -> Response:
         """Sets the password of whoever has the link; it works once, and ends every log-in."""
         reset_password(**body_of(request, NewPasswordBody), now=timezone.now())
@@ -32,7 +32,7 @@ class ResetConfirmView(LocalAccountsView):
 
 
 class VerifyView(LocalAccountsView):
-    @extend_schema(request=VerifyBody, responses={200: None})
+    @extend_schema(request=VerifyBody, responses={200: None, 404: None})
     def post(self, request: Request) -> Response:
         """Verifies the e-mail of whoever has the link."""
         verify_email(**body_of(request, VerifyBody), now=timezone.now())
@@ -42,7 +42,7 @@ class VerifyView(LocalAccountsView):
 class VerificationView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=None, responses={202: None})
+    @extend_schema(request=None, responses={202: None, 404: None, 409: None})
     def post(self, request: Request) -> Response:
         """Sends the link to one's own e-mail once more."""
         require_local_accounts()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,14 +51,19 @@ class ChannelChoices(serializers.Serializer[Any]):
     sms = serializers.BooleanField(required=False)
 
 
+@extend_schema_field({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"})
+class TimeOfDay(serializers.TimeField):
+    """Without an offset, which OpenAPI's own format of times needs."""
+
+
 class PreferencesBody(serializers.Serializer[Any]):
     """What is not named stays. ``events``: by event, by channel. Times of day are the person's own; null switches
     quiet hours or the digest off."""
 
     events = serializers.DictField(child=ChannelChoices(), required=False)
-    quiet_from = serializers.TimeField(allow_null=True, required=False)
-    quiet_until = serializers.TimeField(allow_null=True, required=False)
-    digest_at = serializers.TimeField(allow_null=True, required=False)
+    quiet_from = TimeOfDay(allow_null=True, required=False)
+    quiet_until = TimeOfDay(allow_null=True, required=False)
+    digest_at = TimeOfDay(allow_null=True, required=False)
 
     def validate_events(self, events: dict[str, Any]) -> dict[str, Any]:
         if unknown := sorted(set(events) - {event.value for event in CHOOSABLE}):
@@ -68,9 +73,9 @@ class PreferencesBody(serializers.Serializer[Any]):
 
 class PreferencesAnswer(serializers.Serializer[Any]):
     events = serializers.DictField(child=ChannelChoices())
-    quiet_from = serializers.TimeField(allow_null=True)
-    quiet_until = serializers.TimeField(allow_null=True)
-    digest_at = serializers.TimeField(allow_null=True)
+    quiet_from = TimeOfDay(allow_null=True)
+    quiet_until = TimeOfDay(allow_null=True)
+    digest_at = TimeOfDay(allow_null=True)
 
 
 class DeviceBody(serializers.Serializer[Any]):
@@ -93,12 +98,13 @@ class PhoneCodeBody(serializers.Serializer[Any]):
 
 
 class PhoneAnswer(serializers.Serializer[Any]):
-    number = serializers.CharField()
+    number = serializers.CharField(allow_null=True, help_text="Null: there is none.")
     verified_at = serializers.DateTimeField(allow_null=True)
 
 
 class NotificationsView(APIView):
     permission_classes = [PersonOnly]
+    beside = {"unread_count": {"type": "integer", "description": "Of all, whatever the page shows."}}
 
     @extend_schema(parameters=[NotificationsQuery], responses=NotificationAnswer(many=True))
     def get(self, request: Request) -> Response:
@@ -165,7 +171,7 @@ class DevicesView(APIView):
         """The caller's devices that hear of news by push."""
         return success(DeviceAnswer(caller(request).devices.order_by("added_at", "id"), many=True).data)
 
-    @extend_schema(request=DeviceBody, responses={200: DeviceAnswer, 201: DeviceAnswer})
+    @extend_schema(request=DeviceBody, responses={200: DeviceAnswer, 201: DeviceAnswer, 409: None})
     def post(self, request: Request) -> Response:
         """A device to send push messages to, by its Firebase token. 200: it was the caller's already."""
         body = body_of(request, DeviceBody)
@@ -176,7 +182,7 @@ class DevicesView(APIView):
 class DeviceView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(responses={200: None})
+    @extend_schema(request=None, responses={200: None})
     def delete(self, request: Request, device_id: str) -> Response:
         preferences.remove_device(user_id=caller(request).id, device_id=uuid_of(device_id))
         return success(message="Removed.")
@@ -199,7 +205,7 @@ class PhoneView(APIView):
         phone = preferences.ask_for_phone(user_id=caller(request).id, number=number, now=timezone.now())
         return success(PhoneAnswer(phone).data, status=202, message="We have sent a code to this number.")
 
-    @extend_schema(responses={200: None})
+    @extend_schema(request=None, responses={200: None})
     def delete(self, request: Request) -> Response:
         preferences.remove_phone(user_id=caller(request).id)
         return success(message="Removed.")
@@ -208,7 +214,7 @@ class PhoneView(APIView):
 class PhoneCodeView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=PhoneCodeBody, responses=PhoneAnswer)
+    @extend_schema(request=PhoneCodeBody, responses={200: PhoneAnswer, 404: None, 409: None})
     def post(self, request: Request) -> Response:
         """The code that was sent to the number."""
         code = body_of(request, PhoneCodeBody)["code"]

@@ -50,7 +50,7 @@ def token_pair(refresh: RefreshToken) -> dict[str, object]:
 
 
 class TokenView(LocalAccountsView):
-    @extend_schema(request=LogInBody, responses=TokenPair)
+    @extend_schema(request=LogInBody, responses={200: TokenPair, 401: None, 404: None})
     def post(self, request: Request) -> Response:
         """Log in with e-mail and password."""
         body = body_of(request, LogInBody)
@@ -61,7 +61,7 @@ class TokenView(LocalAccountsView):
 
 
 class TokenRefreshView(LocalAccountsView):
-    @extend_schema(request=RefreshBody, responses=TokenPair)
+    @extend_schema(request=RefreshBody, responses={200: TokenPair, 401: None, 404: None})
     def post(self, request: Request) -> Response:
         """A new pair for a refresh token, which is used up by that."""
         body = body_of(request, RefreshBody)
@@ -69,7 +69,7 @@ class TokenRefreshView(LocalAccountsView):
 
 
 class LogOutView(LocalAccountsView):
-    @extend_schema(request=RefreshBody, responses={200: None})
+    @extend_schema(request=RefreshBody, responses={200: None, 404: None})
     def post(self, request: Request) -> Response:
         """Uses up the refresh token; the access token ends by itself. A second time changes nothing."""
         body = body_of(request, RefreshBody)
@@ -81,7 +81,7 @@ class LogOutView(LocalAccountsView):
 class PasswordView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=PasswordBody, responses=TokenPair)
+    @extend_schema(request=PasswordBody, responses={200: TokenPair, 404: None, 409: None})
     def post(self, request: Request) -> Response:
         """Another password for one that is known. Every log-in ends; here is a new one."""
         require_local_accounts()

@@ -32,6 +32,7 @@ class NamesThatExist(serializers.Serializer[Any]):
     """Refuses names that it does not know: what is misspelt must not look as if it held."""
 
     unknown = "There is no such rule."
+    closed = True
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()

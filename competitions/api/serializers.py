@@ -22,7 +22,12 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[+-][0-9]{2}:[0
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]+)?")
 
 
-@extend_schema_field({"type": "string", "examples": ["2026-06-01", "2026-06-01T06:00:00Z"]})
+@extend_schema_field(
+    {
+        "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}],
+        "examples": ["2026-06-01", "2026-06-01T06:00:00Z"],
+    }
+)
 class MomentOrDay(serializers.Field[Any, Any, Any, Any]):
     """An RFC 3339 time, or a day: the whole day in the competition's zone."""
 
@@ -40,7 +45,7 @@ class MomentOrDay(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-@extend_schema_field(OpenApiTypes.NUMBER)
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 10**15, "examples": [10.5]})
 class Amount(serializers.Field[Any, Any, Any, Any]):
     """Money in the currency's own decimals; the currency is known only beside it, so the body checks the places."""
 
@@ -72,7 +77,7 @@ class CompetitionBody(serializers.Serializer[Any]):
     type = serializers.ChoiceField(list(Kind), required=False)
     start_date = MomentOrDay()
     end_date = MomentOrDay(required=False, help_text="May be left out unless the type is custom.")
-    timezone = serializers.CharField(max_length=64, required=False)
+    timezone = serializers.CharField(max_length=64, required=False, help_text="IANA, such as Europe/Berlin.")
     grace_hours = serializers.IntegerField(min_value=0, max_value=24 * 30, required=False)
     metric = serializers.ChoiceField(list(Metric), required=False)
     weights = Weights(required=False)
@@ -82,7 +87,7 @@ class CompetitionBody(serializers.Serializer[Any]):
     max_participants = serializers.IntegerField(min_value=1, max_value=2**31 - 1, allow_null=True, required=False)
     entry_fee = Amount(required=False)
     prize_pool = Amount(required=False)
-    currency = serializers.CharField(max_length=3, required=False)
+    currency = serializers.CharField(min_length=3, max_length=3, required=False, help_text="ISO 4217, such as EUR.")
     rules = Rules(allow_null=True, required=False, help_text="What is not named stays; null is as by default.")
 
     def validate_timezone(self, value: str) -> str:

@@ -68,7 +68,7 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         competition = queries.access_competition(caller(request), uuid_of(competition_id))
         return success(self._answer(request, competition, timezone.now()))
 
-    @extend_schema(request=CompetitionChangeBody, responses=CompetitionAnswer)
+    @extend_schema(request=CompetitionChangeBody, responses={200: CompetitionAnswer, 409: None})
     def partial_update(self, request: Request, competition_id: str) -> Response:
         competition, now = self._mine(request, competition_id), timezone.now()
         body = body_of(request, CompetitionChangeBody, partial=True)
@@ -81,27 +81,27 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         )
         return success(self._answer(request, changed, now))
 
-    @extend_schema(responses={200: None})
+    @extend_schema(request=None, responses={200: None, 409: None})
     def destroy(self, request: Request, competition_id: str) -> Response:
         competition = self._mine(request, competition_id)
         lifecycle.delete_competition(competition_id=competition.id, now=timezone.now())
         return success(message="Deleted.")
 
-    @extend_schema(request=None, responses=CompetitionAnswer)
+    @extend_schema(request=None, responses={200: CompetitionAnswer, 409: None})
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, competition_id: str) -> Response:
         competition, now = self._mine(request, competition_id), timezone.now()
         changed = lifecycle.publish_competition(competition_id=competition.id, by=caller(request), now=now)
         return success(self._answer(request, changed, now))
 
-    @extend_schema(request=None, responses=CompetitionAnswer)
+    @extend_schema(request=None, responses={200: CompetitionAnswer, 409: None})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, competition_id: str) -> Response:
         competition, now = self._mine(request, competition_id), timezone.now()
         changed = lifecycle.cancel_competition(competition_id=competition.id, by=caller(request), now=now)
         return success(self._answer(request, changed, now))
 
-    @extend_schema(request=JoinBody, responses={200: ParticipantAnswer, 202: SeatAnswer})
+    @extend_schema(request=JoinBody, responses={200: ParticipantAnswer, 202: SeatAnswer, 409: None})
     @action(detail=True, methods=["post"])
     def join(self, request: Request, competition_id: str) -> Response:
         """200: takes part. 202: a seat is held, and the entry fee is to be paid."""
@@ -113,7 +113,7 @@ class CompetitionViewSet(ViewSetMixin, APIView):
         participant = enrolment.join_competition(competition=competition, user_id=user_id, join_code=code, now=now)
         return success(ParticipantAnswer(participant).data, message="Joined.")
 
-    @extend_schema(request=None, responses={200: None})
+    @extend_schema(request=None, responses={200: None, 409: None})
     @action(detail=True, methods=["post"])
     def leave(self, request: Request, competition_id: str) -> Response:
         competition = queries.access_competition(caller(request), uuid_of(competition_id))

@@ -32,7 +32,7 @@ class AvatarView(APIView):
         changed = change_picture(user_id=_oneself(request, user_id), picture=picture_in(request), now=timezone.now())
         return success(profile_of(changed, private=True), message="This is your picture now.")
 
-    @extend_schema(responses=Profile)
+    @extend_schema(request=None, responses={200: Profile})
     def delete(self, request: Request, user_id: str) -> Response:
         """Shows no picture of oneself any more."""
         changed = remove_picture(user_id=_oneself(request, user_id), now=timezone.now())

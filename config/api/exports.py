@@ -49,7 +49,7 @@ class ExportFileView(APIView):
     permission_classes = [PersonOnly]
     throttle_classes = throttles(EXPORTS)
 
-    @extend_schema(responses={(200, "application/zip"): bytes})
+    @extend_schema(responses={(200, "application/zip"): bytes, 409: None})
     def get(self, request: Request, user_id: str) -> HttpResponseBase:
         """The zip; 409 while it is written."""
         user = _oneself(request, user_id)

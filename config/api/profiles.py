@@ -53,7 +53,7 @@ class EraseBody(serializers.Serializer[Any]):
 class RegisterView(LocalAccountsView):
     throttle_classes = [RegisterThrottle]
 
-    @extend_schema(request=RegisterBody, responses={201: Profile})
+    @extend_schema(request=RegisterBody, responses={201: Profile, 404: None, 409: None})
     def post(self, request: Request) -> Response:
         """A new account of this server."""
         newcomer = register_person(**body_of(request, RegisterBody), now=timezone.now())
@@ -87,7 +87,7 @@ class ProfileView(APIView):
 class PersonView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=EraseBody, responses={200: None})
+    @extend_schema(request=EraseBody, responses={200: None, 409: None})
     def delete(self, request: Request, user_id: str) -> Response:
         """Forgets a person for good: oneself, with the password of a local account; anybody, for staff who may delete
         people. 409 while they organise a competition that is not over."""

@@ -52,13 +52,13 @@ class ConnectionsView(APIView):
 class ConnectionView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=None, responses={201: AuthorizeAnswer})
+    @extend_schema(request=None, responses={201: AuthorizeAnswer, 409: None})
     def post(self, request: Request, provider: str) -> Response:
         """Begins to connect a cloud: the caller has to consent at the address that is answered."""
         url = open_connection(user_id=caller(request).id, provider_name=provider, now=timezone.now())
         return success({"authorize_url": url}, status=201, message="Open authorize_url in a browser to consent.")
 
-    @extend_schema(responses=ConnectionAnswer)
+    @extend_schema(request=None, responses={200: ConnectionAnswer})
     def delete(self, request: Request, provider: str) -> Response:
         """Disconnects a cloud and takes the permission back there. What was fetched stays."""
         close_connection(user_id=caller(request).id, provider_name=provider)

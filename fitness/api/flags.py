@@ -93,7 +93,7 @@ class FlagWithHistory(FlagAnswer):
 class FlagsView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(parameters=[FlagQuery], responses=FlagAnswer(many=True))
+    @extend_schema(parameters=[FlagQuery], responses={200: FlagAnswer(many=True), 404: None})
     def get(self, request: Request) -> Response:
         """One's own flags, the latest first; for staff who decide them everybody's."""
         query, viewer = query_of(request, FlagQuery), caller(request)
@@ -120,7 +120,7 @@ class FlagView(APIView):
 class AppealView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=AppealBody, responses=FlagWithHistory)
+    @extend_schema(request=AppealBody, responses={200: FlagWithHistory, 409: None})
     def post(self, request: Request, flag_id: str) -> Response:
         """Asks for another look, once, at what is held or was decided against oneself."""
         flag = access_flag(caller(request), uuid_of(flag_id))
@@ -132,7 +132,7 @@ class AppealView(APIView):
 class DecisionView(APIView):
     permission_classes = [DeciderOnly]
 
-    @extend_schema(request=DecisionBody, responses=FlagWithHistory)
+    @extend_schema(request=DecisionBody, responses={200: FlagWithHistory, 409: None})
     def post(self, request: Request, flag_id: str) -> Response:
         """Decides about everything that the flag shows, or answers its appeal. 409 when somebody else has decided
         otherwise, and when final standings counted what would be excluded."""

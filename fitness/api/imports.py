@@ -57,7 +57,7 @@ class ImportsView(APIView):
         rows = found[page["offset"] : page["offset"] + page["limit"]]
         return paginated(request, map(_answer, rows), **page, total=found.count())
 
-    @extend_schema(request={"multipart/form-data": Upload}, responses={202: ImportAnswer})
+    @extend_schema(request={"multipart/form-data": Upload}, responses={202: ImportAnswer, 409: None})
     def post(self, request: Request) -> Response:
         """Takes a file, which is read in the background. Which formats there are stands in docs/imports.md."""
         upload = request.FILES.get("file")
@@ -75,7 +75,7 @@ class ImportView(APIView):
         """How far an import has come."""
         return success(_answer(access_import(caller(request).id, uuid_of(import_id))))
 
-    @extend_schema(responses={200: None})
+    @extend_schema(request=None, responses={200: None, 409: None})
     def delete(self, request: Request, import_id: str) -> Response:
         """Cancels an import that waits."""
         cancel_import(user_id=caller(request).id, import_id=uuid_of(import_id))

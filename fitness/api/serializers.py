@@ -5,10 +5,16 @@ from rest_framework import serializers
 from competitions.rules import DeviceKind
 from fitness.insights import DEFAULT_GOAL
 from fitness.rules import FIRST_DAY, LIMITS, Recording, SampleType, Source
-from fitness.samples import UNITS
+from fitness.samples import MAX_TEXT, MAX_VERSION, UNITS
 
 MOST_DAYS = 3_660
 """Of a history in one answer: ten years."""
+
+
+def _amount(name: str) -> serializers.Field[Any, Any, Any, Any]:
+    most, unit = LIMITS[name]
+    field = serializers.IntegerField if name == "steps" else serializers.FloatField
+    return field(min_value=0, max_value=most, required=False, allow_null=True, help_text=f"{unit.capitalize()}.")
 
 
 class Record(serializers.Serializer[Any]):
@@ -16,12 +22,12 @@ class Record(serializers.Serializer[Any]):
 
     user_id = serializers.CharField(required=False)
     competition_id = serializers.CharField(required=False, help_text="Accepted; restricts nothing.")
-    steps = serializers.IntegerField(required=False)
-    distance = serializers.FloatField(required=False, help_text="Metres.")
-    calories = serializers.FloatField(required=False, help_text="Kilocalories.")
-    active_minutes = serializers.FloatField(required=False)
+    steps = _amount("steps")
+    distance = _amount("distance")
+    calories = _amount("calories")
+    active_minutes = _amount("active_minutes")
     source = serializers.ChoiceField(list(Source))  # type: ignore[assignment]  # Field.source means something else
-    date = serializers.DateField(required=False, help_text="Without it: today where the person is.")
+    date = serializers.DateField(required=False, allow_null=True, help_text="Without it: today where the person is.")
 
 
 class Batch(serializers.Serializer[Any]):
@@ -29,20 +35,22 @@ class Batch(serializers.Serializer[Any]):
 
 
 class SampleSource(serializers.Serializer[Any]):
-    app = serializers.CharField(help_text="Such as apple_health, or an app's bundle id.")
-    device = serializers.CharField(required=False)
+    app = serializers.CharField(max_length=MAX_TEXT, help_text="Such as apple_health, or an app's bundle id.")
+    device = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, allow_null=True, required=False)
     kind = serializers.ChoiceField(list(DeviceKind), required=False)
 
 
 class Sample(serializers.Serializer[Any]):
     """What one source measured between two moments; documentation only, `samples.read_sample` is what reads it."""
 
-    id = serializers.CharField(help_text="The sender's; sent again it changes nothing.")
-    version = serializers.IntegerField(required=False, help_text="A change of a sample has a larger one.")
+    id = serializers.CharField(max_length=MAX_TEXT, help_text="The sender's; sent again it changes nothing.")
+    version = serializers.IntegerField(
+        min_value=0, max_value=MAX_VERSION, required=False, help_text="A change of a sample has a larger one."
+    )
     type = serializers.ChoiceField(list(SampleType))
     start = serializers.DateTimeField()
     end = serializers.DateTimeField(help_text="At most 48 hours after the start.")
-    value = serializers.FloatField()
+    value = serializers.FloatField(min_value=0)
     unit = serializers.ChoiceField([unit for units in UNITS.values() for unit in units])
     source = SampleSource()  # type: ignore[assignment]  # as in Record
     recording = serializers.ChoiceField(
@@ -59,7 +67,10 @@ class Samples(serializers.Serializer[Any]):
     user_id = serializers.CharField(required=False)
     samples = Sample(many=True, required=False, help_text="Up to 10,000.")
     deleted = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Ids of samples that are gone, for good."
+        child=serializers.CharField(max_length=MAX_TEXT),
+        max_length=10_000,
+        required=False,
+        help_text="Ids of samples that are gone, for good.",
     )
     complete_from = serializers.DateTimeField(
         required=False, help_text="What was pushed before, starts in this window and is not among the samples, is gone."

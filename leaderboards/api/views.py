@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,11 +43,17 @@ from leaderboards.services import report_totals
 from leaderboards.settling import add_correction
 from leaderboards.units import from_base
 
+_IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The last ETag.")
+_ETAG = OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200, 304], required=True)
+_LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID", str, OpenApiParameter.HEADER, description="The id of the last event that was seen."
+)
+
 
 class BoardView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(parameters=[BoardQuery], responses=BoardAnswer)
+    @extend_schema(parameters=[BoardQuery, _IF_NONE_MATCH, _ETAG], responses={200: BoardAnswer, 304: None})
     def get(self, request: Request, competition_id: str) -> HttpResponseBase:
         """A page of the board, best first, or a window around somebody. ``If-None-Match`` with the ``ETag`` of the last
         answer gives 304 while nothing has changed; with ``wait`` beside it, only after so many seconds."""
@@ -68,7 +74,7 @@ class StreamView(APIView):
 
     permission_classes = [AllowAny]
 
-    @extend_schema(parameters=[StreamQuery], responses={(200, "text/event-stream"): str})
+    @extend_schema(parameters=[StreamQuery, _LAST_EVENT_ID], responses={(200, "text/event-stream"): str})
     def get(self, request: Request, competition_id: str) -> HttpResponseBase:
         """The board as Server-Sent Events: the messages of the socket, each with ``epoch:version`` as its id, from
         which ``Last-Event-ID`` goes on. Signed in by header, by ``ticket`` or by ``token``."""
@@ -108,7 +114,7 @@ class CorrectionsView(APIView):
         rows = [CorrectionAnswer(correction).data for correction in found[offset : offset + limit]]
         return paginated(request, rows, limit=limit, offset=offset, total=found.count())
 
-    @extend_schema(request=CorrectionBody, responses={200: CorrectionAnswer, 201: CorrectionAnswer})
+    @extend_schema(request=CorrectionBody, responses={200: CorrectionAnswer, 201: CorrectionAnswer, 409: None})
     def post(self, request: Request, competition_id: str) -> Response:
         """Gives somebody points or takes them, for good; for staff. 200: it was there already."""
         viewer = caller(request)
@@ -133,7 +139,7 @@ class ReportView(APIView):
     throttle_classes = throttles(SYNCS, people_only=True)
     key_scope = Scope.SCORES_WRITE
 
-    @extend_schema(request=ReportBody, responses={200: None})
+    @extend_schema(request=ReportBody, responses={200: None, 404: None, 409: None})
     def post(self, request: Request) -> Response:
         """Reports somebody's totals so far: one's own, or anybody's with a key or as staff."""
         report = read_report(caller_or_key(request), request.data, timezone.now())
@@ -145,7 +151,7 @@ class TicketView(APIView):
     permission_classes = [AllowAny]  # a ticket renews itself
     throttle_classes = throttles(TICKETS)
 
-    @extend_schema(request=TicketBody, responses={201: TicketAnswer})
+    @extend_schema(request=TicketBody, responses={201: TicketAnswer, 404: None})
     def post(self, request: Request) -> Response:
         """A ticket to stand in an address instead of a token.
 

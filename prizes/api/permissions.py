@@ -19,10 +19,11 @@ class TreasurerOnly(BasePermission):
 
 
 class TreasurerOrKey(TreasurerOnly):
-    """Also a service key that may distribute prizes."""
+    """Also keys that hold the scope that the view names as its ``key_scope``."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return holds_scope(request, Scope.PRIZES_DISTRIBUTE) or super().has_permission(request, view)
+        scope: Scope = view.key_scope  # type: ignore[attr-defined]
+        return holds_scope(request, scope) or super().has_permission(request, view)
 
 
 def actor_of(request: Request) -> Actor:

@@ -31,7 +31,6 @@ class Percent(serializers.DecimalField):
             decimal_places=6,
             min_value=Decimal(0),
             max_value=Decimal(100),
-            coerce_to_string=False,
             **options,
         )
 
@@ -143,8 +142,8 @@ class FundingBody(InCurrency):
 
 
 class FundingAnswer(serializers.Serializer[Any]):
-    prize_pool = serializers.DecimalField(max_digits=None, decimal_places=3, coerce_to_string=False)
-    funded = serializers.DecimalField(max_digits=None, decimal_places=3, coerce_to_string=False)
+    prize_pool = serializers.DecimalField(max_digits=None, decimal_places=3)
+    funded = serializers.DecimalField(max_digits=None, decimal_places=3)
     currency = serializers.CharField()
     prize_pool_funded = serializers.BooleanField()
 
@@ -152,7 +151,7 @@ class FundingAnswer(serializers.Serializer[Any]):
 class PrizeRow(serializers.Serializer[Any]):
     user_id = serializers.UUIDField()
     rank = serializers.IntegerField()
-    amount = serializers.DecimalField(max_digits=None, decimal_places=3, coerce_to_string=False)
+    amount = serializers.DecimalField(max_digits=None, decimal_places=3)
     currency = serializers.CharField()
     status = serializers.CharField(
         help_text="provisional, calculated, awaiting_approval; then pending, sent, unknown, paid or failed."
@@ -164,9 +163,9 @@ class PrizesAnswer(serializers.Serializer[Any]):
     competition_id = serializers.UUIDField()
     prizes = PrizeRow(many=True)
     currency = serializers.CharField()
-    prize_pool = serializers.DecimalField(max_digits=None, decimal_places=3, coerce_to_string=False)
+    prize_pool = serializers.DecimalField(max_digits=None, decimal_places=3)
     remainder = serializers.DecimalField(
-        max_digits=None, decimal_places=3, coerce_to_string=False, help_text="What of the pool no prize takes."
+        max_digits=None, decimal_places=3, help_text="What of the pool no prize takes."
     )
     final = serializers.BooleanField()
     version = serializers.IntegerField(allow_null=True, help_text="Of the final standings; null while provisional.")
@@ -235,7 +234,7 @@ class TransactionQuery(PageQuery):
 class TransactionAnswer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     type = serializers.ChoiceField(sorted(SHOWN_TO_PERSON.values()))
-    amount = serializers.DecimalField(max_digits=None, decimal_places=3, coerce_to_string=False)
+    amount = serializers.DecimalField(max_digits=None, decimal_places=3)
     currency = serializers.CharField()
     status = serializers.ChoiceField(["pending", "completed", "failed"])
     competition_id = serializers.UUIDField()
@@ -270,7 +269,7 @@ class HistoryAnswer(serializers.Serializer[Any]):
     competition_id = serializers.UUIDField()
     competition_name = serializers.CharField()
     rank = serializers.IntegerField()
-    amount = serializers.DecimalField(max_digits=None, decimal_places=3, coerce_to_string=False)
+    amount = serializers.DecimalField(max_digits=None, decimal_places=3)
     currency = serializers.CharField()
     status = serializers.CharField(help_text="The transfer's: pending, sent, unknown, paid, failed, cancelled.")
     waits_for = serializers.CharField(allow_null=True)

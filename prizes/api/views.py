@@ -10,6 +10,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Scope
 from accounts.paths import person_named
 from accounts.permissions import PersonOnly, caller
 from accounts.queries import access_person
@@ -63,7 +64,7 @@ class PlanView(APIView):
         competition = competitions.access_competition(caller(request), uuid_of(competition_id))
         return success(self._shown(competition, queries.plan_document(competition.id)))
 
-    @extend_schema(request=PlanBody, responses=PlanAnswer)
+    @extend_schema(request=PlanBody, responses={200: PlanAnswer, 409: None})
     def put(self, request: Request, competition_id: str) -> Response:
         """Replaces the plan; the owner and staff, until the start."""
         competition = competitions.access_competition_to_change(caller(request), uuid_of(competition_id))
@@ -80,7 +81,7 @@ class PlanView(APIView):
 class CalculateView(APIView):
     permission_classes = [PersonOnly]
 
-    @extend_schema(request=CalculateBody, responses=PrizesAnswer)
+    @extend_schema(request=CalculateBody, responses={200: PrizesAnswer, 409: None})
     def post(self, request: Request, competition_id: str) -> Response:
         """What the prizes would be; writes nothing."""
         competition = _competition_to_settle(request, competition_id)
@@ -102,8 +103,9 @@ def _competition_to_settle(request: Request, competition_id: str) -> Competition
 class DistributeView(APIView):
     permission_classes = [TreasurerOrKey]
     throttle_classes = throttles(MONEY)
+    key_scope = Scope.PRIZES_DISTRIBUTE
 
-    @extend_schema(request=ReasonBody, responses={200: PrizesAnswer, 202: PrizesAnswer})
+    @extend_schema(request=ReasonBody, responses={200: PrizesAnswer, 202: PrizesAnswer, 409: None})
     def post(self, request: Request, competition_id: str) -> Response:
         """Has the prizes paid, once. 202 while somebody else must approve, 409 until the standings are final."""
         done = distribute_prizes(
@@ -119,7 +121,7 @@ class ApproveView(APIView):
     permission_classes = [TreasurerOnly]
     throttle_classes = throttles(MONEY)
 
-    @extend_schema(request=ReasonBody, responses=PrizesAnswer)
+    @extend_schema(request=ReasonBody, responses={200: PrizesAnswer, 202: PrizesAnswer, 409: None})
     def post(self, request: Request, competition_id: str) -> Response:
         """A second treasurer's approval, never of the one who asked for the distribution."""
         done = approve_distribution(
@@ -141,7 +143,7 @@ class FundingView(APIView):
     permission_classes = [TreasurerOnly]
     throttle_classes = throttles(MONEY)
 
-    @extend_schema(request=FundingBody, responses=FundingAnswer)
+    @extend_schema(request=FundingBody, responses={200: FundingAnswer, 409: None})
     def post(self, request: Request, competition_id: str) -> Response:
         """Confirms that money for the pool is there. The same reference again changes nothing."""
         competition = competitions.competition(uuid_of(competition_id))
@@ -197,7 +199,7 @@ class PayoutAccountView(APIView):
     permission_classes = [PersonOnly]
     throttle_classes = throttles(MONEY)
 
-    @extend_schema(request=None, responses=PayoutAccountAnswer)
+    @extend_schema(request=None, responses={200: PayoutAccountAnswer, 409: None})
     def post(self, request: Request) -> Response:
         """Where the caller's prizes go: connects an account at the gateway, or says that it is ready."""
         onboarding = connect_payout_account(user=caller(request), now=timezone.now())

@@ -1,6 +1,8 @@
 """GET /api/schema and /api/docs: the interface as the code has it, and as the contract says."""
 
 import io
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -12,6 +14,7 @@ from drf_spectacular.validation import validate_schema
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from tests.config.test_layout import ROOT
 from tests.config.test_requests import PLAIN_STATIC
 
 CONTRACT = """
@@ -112,11 +115,35 @@ def test_what_the_contract_names_is_there(schema: dict[str, Any], endpoint: str)
     assert endpoint in operations(schema)
 
 
-def test_every_operation_documents_the_error_shape(schema: dict[str, Any]) -> None:
+def refusals_of(operation: dict[str, Any]) -> set[int]:
+    return {int(code) for code in operation["responses"] if code >= "4"}
+
+
+def test_every_operation_names_each_refusal_that_can_come(schema: dict[str, Any]) -> None:
     for name, operation in operations(schema).items():
-        if not name.split(" ")[1].startswith("/api/schema"):
-            refusal = operation["responses"]["default"]["content"]["application/json"]["schema"]
-            assert set(refusal["required"]) == {"success", "error", "message", "code", "request_id"}, name
+        refused, path = refusals_of(operation), name.split(" ")[1]
+        assert "default" not in operation["responses"], f"{name}: whatever came would be as documented"
+        assert {429, 503} <= refused, name
+        assert ("{" not in path) or 404 in refused, name
+        assert ({413, 415} <= refused) == ("requestBody" in operation), name
+        assert (path in OPEN) or {401, 403} <= refused, name
+
+
+def test_every_refusal_has_the_error_shape_and_the_headers_of_its_kind(schema: dict[str, Any]) -> None:
+    required = {"success", "error", "message", "code", "request_id"}
+    assert set(schema["components"]["schemas"]["Error"]["required"]) == required
+    for name, refusal in schema["components"]["responses"].items():
+        assert refusal["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}, name
+        assert "X-Request-ID" in refusal["headers"], name
+        assert ("Retry-After" in refusal["headers"]) == (name in {"TooManyRequests", "ServiceUnavailable"}), name
+
+
+def test_ids_in_paths_are_ids(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path" and parameter["name"].endswith("_id"):
+                shapes = parameter["schema"].get("anyOf", [parameter["schema"]])
+                assert {"type": "string", "format": "uuid"} in shapes, name
 
 
 def test_every_success_is_in_its_envelope(schema: dict[str, Any]) -> None:
@@ -175,4 +202,19 @@ def test_the_docs_are_a_page_that_loads_nothing_from_elsewhere(anonymous: APICli
 
 def test_what_the_query_says_does_not_get_into_its_headers(anonymous: APIClient, db: None) -> None:
     answer = anonymous.get("/api/schema?version=%0d%0aSet-Cookie:%20x=1&lang=%0d%0ax&format=yaml")
-    assert (answer.status_code, answer["Content-Disposition"]) == (200, 'inline; filename="Pacesetter.json"')
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    assert "Set-Cookie" not in str(answer.headers)
+
+
+@pytest.mark.slow
+def test_many_may_ask_for_the_schema_at_once_as_the_first_ones() -> None:
+    """drf-spectacular would answer some of them with a 500."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor; from django.test import Client\n"
+        "import django; django.setup(); import config.urls\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    asked = [pool.submit(Client().get, '/api/schema') for _ in range(8)]\n"
+        "print({answer.result().status_code for answer in asked})"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert asked.stdout.splitlines()[-1] == "{200}"

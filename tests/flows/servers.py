@@ -41,14 +41,16 @@ class Server:
         self._log = log
         self.start()
 
-    def start(self) -> None:
-        command = {
+    def command(self) -> list[str]:
+        return {
             "uvicorn": ["-m", "config.serve"],
             "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application"],
         }[self._kind]
+
+    def start(self) -> None:
         output = self._log.open("ab") if self._log else subprocess.DEVNULL
         self.process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=self._environ, stdout=output, stderr=output
+            [sys.executable, *self.command()], cwd=ROOT, env=self._environ, stdout=output, stderr=output
         )
 
     def wait_until_ready(self) -> None:
