@@ -203,7 +203,7 @@ async def _under_load(
             traffic.go_on()
             bar.update(task, advance=1, description=kind.value)
             if not bar.console.is_terminal:
-                bar.console.print(_line(fault, len(faults)))
+                bar.console.print(_line(fault, len(faults)), soft_wrap=True, highlight=False)
         while traffic.done < length.operations:
             await asyncio.sleep(0.1)
     await traffic.pause()
@@ -263,7 +263,7 @@ async def _sequence(
                 await _one(running, hand, fault)
                 traffic.go_on()
                 if not bar.console.is_terminal:
-                    bar.console.print(_line(fault, len(faults)))
+                    bar.console.print(_line(fault, len(faults)), soft_wrap=True, highlight=False)
             if operation.number >= length.operations:
                 break
     outcome.load_seconds = time.monotonic() - began

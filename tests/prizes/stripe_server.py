@@ -15,7 +15,7 @@ import types
 import typing
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -511,8 +511,9 @@ def handler_of(stripe: Stripe) -> type[BaseHTTPRequestHandler]:
             for name, value in {"Content-Type": "application/json", "Request-Id": "req_1", **extra}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who asked was killed
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *args: Any) -> None:
             pass
