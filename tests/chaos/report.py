@@ -93,7 +93,7 @@ def show(outcome: Outcome) -> None:
     console = Console()
     table = Table(title=f"Chaos, seed {outcome.seed}, {outcome.length}", title_justify="left")
     for name in COLUMNS:
-        table.add_column(name, justify="left" if name == "fault" else "right")
+        table.add_column(name, justify="left" if name == "fault" else "right", no_wrap=name == "fault")
     for row in rows(outcome):
         table.add_row(*(str(row[name]) for name in COLUMNS))
     console.print(table)

@@ -91,11 +91,10 @@ class _World:
         return str(competition.id)
 
     def _finished(self, number: int) -> str:
-        from django.db import transaction
-
         from competitions.services.enrolment import enrol_people
+        from fitness.rules import Reading, Source
+        from fitness.services.syncing import sync_activities
         from leaderboards.scoring import Totals
-        from leaderboards.services import Total, record_synced_totals
         from prizes.actors import Actor
         from prizes.plans import DEFAULT
         from prizes.services.funding import confirm_funding
@@ -110,9 +109,10 @@ class _World:
         first = number * WINNERS
         winners = [self.people[(first + place) % len(self.people)] for place in range(WINNERS)]
         enrol_people(competition=competition, user_ids=[one.id for one in winners], now=before)
-        with transaction.atomic():
-            walked = [Total(competition.id, one.id, Totals(steps=900 - place)) for place, one in enumerate(winners)]
-            record_synced_totals(totals=walked, now=before + timedelta(days=3))
+        walked = Totals(steps=900 + number)  # more than in the competitions before, so that it moves this one, too
+        day = self.now.date() - timedelta(days=18)
+        readings = [Reading(one.id, Source.OTHER, day, walked) for one in winners]
+        sync_activities(readings=readings, now=before + timedelta(days=5))
         confirm_funding(
             competition_id=competition.id,
             amount_minor=pool,
