@@ -208,7 +208,7 @@ async def _under_load(
             await asyncio.sleep(0.1)
     await traffic.pause()
     driving.cancel()
-    outcome.load_seconds = traffic.rate_seconds
+    outcome.load_seconds = traffic.load_seconds
 
 
 async def _one(running: Installation, hand: Hand, fault: Fault) -> None:

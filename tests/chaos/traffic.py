@@ -76,25 +76,27 @@ class Traffic:
         self._under_way: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
-        self.rate_seconds = 0.0
+        self.load_seconds = 0.0
 
     # The open loop.
 
     async def drive(self, operations: Iterator[Operation]) -> None:
         """Sends what is due until it is cancelled; a pause moves everything behind it."""
-        began = time.monotonic()
+        first = began = time.monotonic()
+        paused = 0.0
         for operation in operations:
             late = time.monotonic() - began - operation.at
             if late < 0:
                 await asyncio.sleep(-late)
             elif late > 1:
                 began += late  # it cannot keep up, and what was missed is not made up for
-            paused_at = time.monotonic()
             while len(self._under_way) >= MOST_AT_ONCE:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            held_up_at = time.monotonic()
             await self._open.wait()
-            began += time.monotonic() - paused_at
-            self.rate_seconds = time.monotonic() - began
+            held_up = time.monotonic() - held_up_at
+            began, paused = began + held_up, paused + held_up
+            self.load_seconds = time.monotonic() - first - paused
             task = asyncio.create_task(self.perform(operation))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -165,6 +167,7 @@ class Traffic:
             if wanted not in before:
                 self.problems.append(f"person {operation.person} could not {operation.action}: {answer.body}")
             value.may_be = {wanted}
+            self.counts["in vain (409)"] += 1
         elif self._judge(answer, operation.action):
             value.may_be = {wanted}
 
