@@ -25,7 +25,7 @@ Found = dict[str, list[str]]
 
 
 def spoil(running: Installation, statement: str) -> None:
-    """As nobody's code can: without triggers and constraints."""
+    """As nobody's code can: without the triggers that keep rows as they are."""
     with psycopg.connect(running.site.postgres.url) as connection:
         connection.execute("SET session_replication_role = replica")
         assert connection.execute(statement).rowcount > 0, statement
@@ -75,7 +75,7 @@ async def _the_books(running: Installation, found: Found) -> None:
     transfers[key] = transfer
     spoil(
         running,
-        "UPDATE prizes_transfer SET state = 'unknown' WHERE id = (SELECT min(id::text)::uuid FROM prizes_transfer)",
+        "UPDATE prizes_transfer SET state = 'unknown', paid_at = NULL WHERE id = (SELECT min(id::text)::uuid FROM prizes_transfer)",
     )
     _, found["forgotten"] = await running.seconds_until_settled(within=0)
     spoil(
@@ -88,7 +88,7 @@ async def _the_books(running: Installation, found: Found) -> None:
 async def _what_is_stored(running: Installation, found: Found) -> None:
     spoil(running, "DELETE FROM fitness_activity WHERE id = (SELECT min(id) FROM fitness_activity)")
     found["a reading"] = await running.inside_problems()
-    spoil(running, "UPDATE fitness_countedday SET steps = steps - 1 WHERE competition_id IS NULL")
+    spoil(running, "UPDATE fitness_countedday SET steps = steps - 1 WHERE competition_id IS NULL AND steps > 0")
     found["a day"] = await checks.acknowledged_problems(running.traffic, EVERYBODY)
     running.traffic.model.reports[0].may_be = {999_999}
     running.traffic.model.inside[0].may_be = {1 - max(running.traffic.model.inside[0].may_be)}
