@@ -73,10 +73,7 @@ async def _the_books(running: Installation, found: Found) -> None:
     del transfers["again"], transfers[key]
     found["never paid"] = await running.inside_problems()
     transfers[key] = transfer
-    spoil(
-        running,
-        "UPDATE prizes_transfer SET state = 'unknown', paid_at = NULL WHERE id = (SELECT min(id::text)::uuid FROM prizes_transfer)",
-    )
+    spoil(running, "UPDATE prizes_transfer SET state = 'unknown', paid_at = NULL")
     _, found["forgotten"] = await running.seconds_until_settled(within=0)
     spoil(
         running,
