@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-slow test-large test-browser bench audit fuzz lint lock clean
+.PHONY: help run test test-slow test-large test-browser bench audit fuzz chaos lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -15,6 +15,8 @@ run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.dat
 test: lint ## lint, then every test but those in a browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow and not large"
 
+# The short chaos has a machine to itself elsewhere; here other tests run beside it.
+test-slow: export PATIENCE = 3
 test-slow: $(READY) ## engines killed, a million prize plans, death before every line that pays: some minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not browser"
 
@@ -36,6 +38,12 @@ fuzz: $(READY) ## made-up calls and frames against a server of its own; CASES, F
 	@$(BIN)/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(FRAMES),--frames $(FRAMES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN)) \
 		$(if $(HOLD),--hold)
+
+chaos: SEED ?= 1
+chaos: LENGTH ?= full
+chaos: $(READY) ## kill, fill and cut off every part under load, some 35 minutes; SEED, LENGTH (short, sequence), JSON, MARKDOWN may be set
+	@$(BIN)/python -m tests.chaos $(SEED) --length $(LENGTH) \
+		$(if $(JSON),--json $(JSON)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 # mypy's Django plugin loads the settings; with DEBUG they need no secrets.
 lint: export DEBUG = true

@@ -14,6 +14,7 @@ from competitions.policy import OnHit
 from competitions.rules import DeviceKind, Kind, Metric, Status
 from config import devservices
 from config.core import environment
+from config.core.jobs import leave_rather_than_lose
 from config.core.logging import logging_config
 from config.core.metric_files import keep_own_metrics, share_metrics
 from fitness.plausibility import FlagState
@@ -190,10 +191,11 @@ PGHISTORY_FOREIGN_KEY_FIELD = pghistory.ForeignKey(db_index=False)  # each would
 
 # --- Jobs, in PostgreSQL ----------------------------------------------------------------------------------------------
 
-PROCRASTINATE_IMPORT_PATHS = ["config.people.tasks"]  # besides those of the apps
+PROCRASTINATE_IMPORT_PATHS = ["config.people.tasks", "config.tasks"]  # besides those of the apps
 PROCRASTINATE_WORKER_DEFAULTS = {
     "delete_jobs": "successful",  # one every five seconds would pile up
     "concurrency": 8,  # a payment gateway that hangs must not keep competitions from ending
+    "worker_middleware": [leave_rather_than_lose],
 }
 
 # --- Who is calling ---------------------------------------------------------------------------------------------------

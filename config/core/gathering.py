@@ -20,6 +20,9 @@ log = structlog.get_logger(__name__)
 
 MOST = 128
 AT_WORK = 2
+_SERVES_NOBODY = ("08", "53", "57P", "58")
+"""Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html: connections; disk, memory or places used
+up; shutting down or recovering; the system."""
 COMPANY_SECONDS = 0.002
 """How long somebody who comes alone waits for others."""
 
@@ -95,8 +98,8 @@ class Gatherer(Generic[Item, Answer]):
         return await self._one_by_one(items)
 
     async def _one_by_one(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
-        """So that what harms the group meets only whoever brought it. When PostgreSQL does not answer at all, the
-        others are told at once: each attempt would wait as long again."""
+        """So that what harms the group meets only whoever brought it. When PostgreSQL does not answer at all, or its
+        disk is full, the others are told at once: each attempt would take as long again."""
         outcomes: list[Answer | Exception] = []
         for item in items:
             outcomes += await self._outcomes([item])
@@ -106,9 +109,12 @@ class Gatherer(Generic[Item, Answer]):
 
 
 def _nobody_answered(error: Exception) -> bool:
-    """Whether PostgreSQL cannot be reached; what it says itself has a code."""
-    unreachable = isinstance(error, OperationalError | InterfaceError)
-    return unreachable and getattr(error.__cause__, "sqlstate", None) is None
+    """Whether PostgreSQL cannot be reached, or says that it can serve nobody now: everything else that it says has a
+    code of another kind, and may be about one item."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    code = getattr(error.__cause__, "sqlstate", None)
+    return code is None or code.startswith(_SERVES_NOBODY)
 
 
 def one_per_loop(make: Callable[[], Made]) -> Callable[[], Made]:

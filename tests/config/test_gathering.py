@@ -128,12 +128,15 @@ async def test_somebody_alone_who_fails_is_not_tried_again() -> None:
     assert double.groups == [[0]]
 
 
-async def test_when_nobody_answers_only_one_more_attempt_is_waited_for() -> None:
+@pytest.mark.parametrize(
+    "cause", [psycopg.OperationalError("no connection"), psycopg.errors.DiskFull(), psycopg.errors.CannotConnectNow()]
+)
+async def test_when_nobody_is_served_only_one_more_attempt_is_waited_for(cause: psycopg.OperationalError) -> None:
     groups: list[int] = []
 
     async def unreachable(numbers: Sequence[int]) -> Sequence[int | Exception]:
         groups.append(len(numbers))
-        raise OperationalError("couldn't get a connection") from psycopg.OperationalError("couldn't get a connection")
+        raise OperationalError from cause
 
     gatherer = Gatherer(unreachable)
     answers = await asyncio.gather(*map(gatherer.put, range(50)), return_exceptions=True)

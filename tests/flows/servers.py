@@ -37,7 +37,8 @@ class Server:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._kind = kind
-        self._environ = {**os.environ, **environ, "PORT": str(self.port), "DJANGO_SETTINGS_MODULE": "config.settings"}
+        settings = {"DJANGO_SETTINGS_MODULE": "config.settings"}
+        self.environ = {**os.environ, **settings, **environ, "PORT": str(self.port)}
         self._log = log
         self.start()
 
@@ -50,11 +51,11 @@ class Server:
     def start(self) -> None:
         output = self._log.open("ab") if self._log else subprocess.DEVNULL
         self.process = subprocess.Popen(
-            [sys.executable, *self.command()], cwd=ROOT, env=self._environ, stdout=output, stderr=output
+            [sys.executable, *self.command()], cwd=ROOT, env=self.environ, stdout=output, stderr=output
         )
 
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN
+    def wait_until_ready(self, within: float = READY_WITHIN) -> None:
+        deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the server ended at once"
             try:
@@ -62,7 +63,7 @@ class Server:
                     return
             except httpx.HTTPError:
                 time.sleep(0.05)
-        raise AssertionError(f"the server is not ready after {READY_WITHIN} s")
+        raise AssertionError(f"the server is not ready after {within} s")
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -15,7 +15,7 @@ import types
 import typing
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,6 +64,7 @@ class Fault:
     code: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    seconds: float = 5.0  # of a hang
 
 
 # Parameters, as the specification has them.
@@ -503,15 +504,16 @@ def handler_of(stripe: Stripe) -> type[BaseHTTPRequestHandler]:
                 said = json.dumps({"error": stripe.problem_of(fault).error}).encode()
                 self.reply(fault.status, said if fault.body is None else fault.body, fault.headers)
             elif fault.how == "hang":
-                stripe.let_go.wait(5)
+                stripe.let_go.wait(fault.seconds)
 
         def reply(self, status: int, body: bytes, extra: Mapping[str, str]) -> None:
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", "Request-Id": "req_1", **extra}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who asked was killed
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -520,13 +522,15 @@ def handler_of(stripe: Stripe) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def running() -> Iterator[Stripe]:
-    stripe = Stripe()
+def running(stripe: Stripe | None = None) -> Iterator[Stripe]:
+    stripe = stripe or Stripe()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(stripe)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         stripe.url = f"http://127.0.0.1:{server.server_port}"
-        yield stripe
-        stripe.let_go.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield stripe
+        finally:
+            stripe.let_go.set()
+            server.shutdown()
+            thread.join()
