@@ -91,7 +91,8 @@ class Phone:
     def __init__(self, address: str, token: str | None, user_id: str = "") -> None:
         self.token, self.user_id, self.address = token, user_id, address
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.http = httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=20)
+        by_tls = address.startswith("https")
+        self.http = httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=20, http2=by_tls)
 
     def at(self, server: Server) -> "Phone":
         """The same person at another server."""
