@@ -18,10 +18,10 @@ COMPOSE = (ROOT / "deploy/compose.yaml").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 WEB = ["web-1", "web-2"]
 OURS = [*WEB, "worker", "migrate"]
-ONCE = ["migrate", "certificate"]
+ONCE = ["migrate", "certificate", "backup", "restore"]
 BUILT = [*OURS, "certificate", "nginx"]
 SETTINGS = {known.name for known in fields(Environment)}
-FOR_COMPOSE_ITSELF = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "TLS_DIR", "HTTP_PORT", "HTTPS_PORT"}
+FOR_COMPOSE_ITSELF = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "TLS_DIR", "BACKUPS_DIR", "HTTP_PORT", "HTTPS_PORT"}
 SCHEMA = json.loads((Path(__file__).parent / "compose-spec.json").read_text())  # its NOTICE says whose it is
 
 
@@ -68,7 +68,7 @@ def test_the_schema_finds_what_is_wrong(
 
 
 def test_the_services_are_the_servers_what_they_need_and_what_watches_them(services: dict[str, Any]) -> None:
-    others = {"worker", "migrate", "certificate", "nginx", "postgres", "valkey", "prometheus", "grafana"}
+    others = {"worker", *ONCE, "nginx", "postgres", "valkey", "prometheus", "grafana"}
     assert services.keys() == {*WEB, *others}
 
 
@@ -102,6 +102,13 @@ def test_nothing_starts_before_what_it_needs(services: dict[str, Any]) -> None:
         needs = {needed: how["condition"] for needed, how in services[name]["depends_on"].items()}
         assert needs == {"migrate": "service_completed_successfully", "valkey": "service_healthy"}
     assert services["nginx"]["depends_on"]["certificate"]["condition"] == "service_completed_successfully"
+
+
+def test_a_backup_is_made_by_the_very_release_that_the_database_is_of(services: dict[str, Any]) -> None:
+    for name in ("backup", "restore"):
+        assert services[name]["image"] == services["postgres"]["image"]
+        assert services[name]["profiles"] == ["by-hand"], "not started with the others"
+        assert (ROOT / services[name]["entrypoint"][1].lstrip("/")).exists()
 
 
 def test_each_does_its_own_work(services: dict[str, Any]) -> None:
@@ -142,13 +149,13 @@ def test_what_is_mounted_from_here_can_only_be_read(services: dict[str, Any]) ->
     for mount in mounted:
         source, _, mode = mount.split(":")
         assert mode == "ro"
-        assert source.split("/")[1] in ("nginx", "prometheus", "grafana")
+        assert source.split("/")[1] in ("", "nginx", "prometheus", "grafana"), mount
     assert (ROOT / "deploy/nginx/nginx.conf").exists()
 
 
 def test_what_must_stay_is_on_volumes(compose: dict[str, Any], services: dict[str, Any]) -> None:
     mounts = [mount for service in services.values() for mount in service.get("volumes", [])]
-    used = {re.sub(r"\$\{TLS_DIR:-(\w+)\}", r"\1", mount).split(":")[0] for mount in mounts}
+    used = {re.sub(r"\$\{\w+:-(\w+)\}", r"\1", mount).split(":")[0] for mount in mounts}
     assert {name for name in used if not name.startswith("./")} == compose["volumes"].keys()
     assert services["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     assert services["valkey"]["volumes"] == ["valkey:/data"]
@@ -157,14 +164,14 @@ def test_what_must_stay_is_on_volumes(compose: dict[str, Any], services: dict[st
 
 def test_every_name_in_the_environment_is_a_setting(services: dict[str, Any]) -> None:
     for name in OURS:
-        assert services[name]["environment"].keys() <= SETTINGS
+        assert services[name]["environment"].keys() <= SETTINGS | ({"PGOPTIONS"} if name == "migrate" else set())
     assert set(re.findall(r"\$\{(\w+)", COMPOSE)) <= SETTINGS | FOR_COMPOSE_ITSELF
 
 
 def test_no_secret_has_a_default_and_each_missing_one_is_a_clear_sentence() -> None:
     asked = re.findall(r"\$\{(\w+)([^}]*)\}", COMPOSE)
     for name, rest in asked:
-        if name not in ("TLS_DIR", "HTTP_PORT", "HTTPS_PORT"):
+        if name not in FOR_COMPOSE_ITSELF - {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}:
             assert rest.startswith(":?"), name
             assert name in rest, "the sentence names what to set"
             assert "deploy/.env" in rest, "and where"
