@@ -18,8 +18,7 @@ cluster: $(READY) ## two servers behind nginx by TLS, as deploy/compose.yaml has
 
 cluster-test: $(READY) ## the end-to-end tests through that nginx, and what only a cluster can show
 	THROUGH_CLUSTER=true $(BIN)/python -m pytest tests/flows/test_cluster.py tests/flows/test_main_job.py \
-		tests/flows/test_sockets.py tests/flows/test_streams.py tests/flows/test_following.py \
-		tests/flows/test_phone_and_watch.py tests/flows/test_imports.py
+		tests/flows/test_sockets.py tests/flows/test_streams.py tests/flows/test_following.py
 
 test: lint ## lint, then every test but those in a browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow"

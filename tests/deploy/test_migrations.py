@@ -108,6 +108,7 @@ def good() -> dict[str, migrations.Migration]:
     }
 
 
+@pytest.mark.django_db(transaction=True)  # what is made beside those who write refuses to be in a transaction
 @pytest.mark.parametrize("what", good())
 def test_it_lets_pass(what: str, loader: MigrationLoader) -> None:
     assert faults(good()[what], loader.project_state()) == []

@@ -80,10 +80,16 @@ class Cluster(Server):
         os.kill(before, signal.SIGTERM)
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
-            if self.pid(name) != before and _is_ready(self.servers[number - 1]):
+            if self.pid(name) != before and _is_ready(self.servers[number - 1]) and self._is_asked(number):
                 return
             time.sleep(0.05)
         raise AssertionError(f"{name} does not come back")
+
+    def _is_asked(self, number: int) -> bool:
+        """Whether nginx gives it work again: it leaves a server alone for a second after it did not answer."""
+        httpx.get(f"{self.address}/health/live")
+        line = json.loads((self._data / "nginx/access.log").read_text().splitlines()[-1])
+        return bool(line["server"] == self.servers[number - 1].removeprefix("http://"))
 
     def direct(self, number: int, person: Phone) -> Phone:
         """The same person at one of the two servers, past nginx."""

@@ -90,7 +90,9 @@ def test_no_query_string_is_in_any_log(cluster: Cluster, ada: Phone, board: str)
     eventually(lambda: bool(cluster.requests(f"/api/v1/leaderboard/{board}/stream")))
     everything = cluster.logs + cluster.output
     assert ada.token not in everything
-    assert "?" not in "".join(line["path"] for line in map(json.loads, cluster.logs.splitlines()) if "path" in line)
+    lines = [json.loads(line) for line in cluster.logs.splitlines() if line.startswith("{")]
+    assert len(lines) > 5
+    assert not [line for line in lines if "?" in line["path"]]
 
 
 def test_a_forged_forwarded_address_is_not_believed(cluster: Cluster) -> None:
@@ -119,10 +121,15 @@ def test_static_files_are_nginx_s_and_may_be_kept_for_ever_by_their_digest(clust
     assert line["server"] == "", "no server was asked"
 
 
-def test_a_body_that_is_too_large_is_refused_in_the_servers_own_words(cluster: Cluster, ada: Phone) -> None:
-    refused = ada.http.post("/fitness/sync", content=b"x" * (8 * 1024 * 1024 + 1))
-    assert refused.status_code == 413
-    assert refused.json()["message"] == "The request body may have 8388608 bytes at most."
+def test_bodies_may_be_as_large_for_nginx_as_for_the_servers(cluster: Cluster, ada: Phone) -> None:
+    """By HTTP/1.1: this client of HTTP/2 does not hear an answer while it is still sending."""
+    headers = {"Authorization": f"Bearer {ada.token}", "Content-Type": "text/plain"}
+    most = 8 * 1024 * 1024
+    with httpx.Client(base_url=cluster.address, headers=headers, timeout=30) as client:
+        refused = client.post("/api/v1/fitness/sync", content=b"x" * (most + 1))
+        assert (refused.status_code, refused.json()["code"]) == (413, 413)
+        taken = client.post("/api/v1/fitness/sync", content=b"x" * most)
+        assert taken.status_code == 415, "the server looked at it"
 
 
 def test_a_stranger_is_refused_before_a_large_file_is_sent(cluster: Cluster) -> None:
