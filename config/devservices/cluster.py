@@ -34,7 +34,7 @@ def run_cluster(data_dir: Path, port: int) -> int:
 
 
 def _run_alone(data_dir: Path, port: int) -> None:
-    binary = _nginx()
+    binary = nginx_binary()
     record = data_dir / "run.json"
     end_leftovers(record)
     refuse_taken(port)
@@ -68,7 +68,8 @@ def _run_alone(data_dir: Path, port: int) -> None:
         stop(data_dir)
 
 
-def _nginx() -> str:
+def nginx_binary() -> str:
+    """Raises RunError where there is none."""
     beside = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     binary = shutil.which("nginx", path=beside)
     if binary is None:

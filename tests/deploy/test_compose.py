@@ -20,7 +20,7 @@ WEB = ["web-1", "web-2"]
 OURS = [*WEB, "worker", "migrate"]
 ONCE = ["migrate", "certificate", "backup", "restore"]
 BUILT = [*OURS, "certificate", "nginx"]
-SETTINGS = {known.name for known in fields(Environment)}
+SETTINGS = {known.name for known in fields(Environment)} | {"METRICS_PORT"}
 FOR_COMPOSE_ITSELF = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "TLS_DIR", "BACKUPS_DIR", "HTTP_PORT", "HTTPS_PORT"}
 SCHEMA = json.loads((Path(__file__).parent / "compose-spec.json").read_text())  # its NOTICE says whose it is
 

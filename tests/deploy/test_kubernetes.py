@@ -119,7 +119,10 @@ def test_every_setting_exists_and_no_secret_is_in_a_file() -> None:
     assert BY_NAME["ConfigMap/pacesetter"]["data"].keys() <= SETTINGS
     assert not [name for name in BY_NAME if name.startswith("Secret/")]
     for name in WORKLOADS:
-        assert {variable["name"] for variable in container(name).get("env", [])} <= {"PGOPTIONS"}
+        assert {variable["name"] for variable in container(name).get("env", [])} <= SETTINGS | {
+            "PGOPTIONS",
+            "METRICS_PORT",
+        }
         assert container(name)["envFrom"] == [
             {"configMapRef": {"name": "pacesetter"}},
             {"secretRef": {"name": "pacesetter-secrets"}},

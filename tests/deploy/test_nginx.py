@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from config.devservices.certificate import ensure_certificate
-from config.devservices.cluster import NGINX_CONF, placed
+from config.devservices.cluster import NGINX_CONF, nginx_binary, placed
 from config.devservices.supervising import RunError
 from tests.flows.servers import free_port
 
@@ -216,3 +216,21 @@ def test_a_configuration_that_says_something_else_is_not_placed(tmp_path: Path) 
     text = NGINX_CONF.read_text().replace("listen 8443 ", "listen 443 ")
     with pytest.raises(RunError, match="'listen 8443'"):
         placed(text, tmp_path, 1, 2, 3, [4, 5])
+
+
+def test_without_nginx_the_cluster_says_so_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(RunError, match=r"^make cluster needs nginx \(on Debian: apt-get install nginx-light\)\.$"):
+        nginx_binary()
+
+
+def test_a_certificate_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    assert ensure_certificate(tmp_path, ["steps.example.org", "192.0.2.7", ".example.net"])
+    made = (tmp_path / "fullchain.pem").read_bytes()
+    assert (tmp_path / "privkey.pem").stat().st_mode & 0o777 == 0o600
+    assert not ensure_certificate(tmp_path, ["other.example.org"])
+    assert (tmp_path / "fullchain.pem").read_bytes() == made
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=made, capture_output=True, check=True
+    )
+    assert b"DNS:steps.example.org, IP Address:192.0.2.7, DNS:*.example.net" in shown.stdout

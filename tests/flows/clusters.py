@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -104,8 +105,16 @@ class Cluster(Server):
         return self.metric_at(1, name) + self.metric_at(2, name)
 
     def stop(self) -> None:
+        """As Ctrl-C does: all of it ends, in order, and nobody is left behind."""
+        if self.process.poll() is not None:
+            return
         self.process.terminate()
-        self.process.wait(60)
+        assert self.process.wait(60) == 0, self.output
+        assert self.output.endswith("Stopped.\n")
+        assert not (self._data / "run.json").exists()
+        for address in (self.address, self.redirect, *self.servers):
+            with socket.socket() as probe:
+                assert probe.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))), f"{address} still answers"
 
     def _said(self, label: str) -> str:
         return next(line.split()[-1] for line in self.output.splitlines() if line.strip().startswith(label))
