@@ -1,4 +1,5 @@
-# The server and everything it runs with; PostgreSQL and Valkey are containers of their own (deploy/compose.yaml).
+# The server and everything it runs with, and nginx with the server's static files; PostgreSQL and Valkey are containers of
+# their own (deploy/compose.yaml).
 
 FROM python:3.11-slim AS build
 WORKDIR /app
@@ -13,14 +14,22 @@ RUN SECRET_KEY="$(head -c 64 /dev/urandom | base64 -w0)" JWT_SECRET="$(head -c 6
     DATABASE_URL=postgresql://nowhere.invalid/none REDIS_URL=redis://nowhere.invalid \
     /venv/bin/python manage.py collectstatic --noinput
 
+FROM nginx:1.28-alpine AS nginx
+COPY --from=build /app/staticfiles /srv/static
+# The account of the server, who makes the certificate.
+USER 10001:10001
+ENTRYPOINT ["nginx", "-g", "daemon off;"]
+
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pacesetter \
-    && install -d -o pacesetter -g pacesetter /data
+    && install -d -o pacesetter -g pacesetter /data /tls
 COPY --from=build /venv /venv
 # Owned by root: the server cannot change its own code.
 COPY --from=build /app /app
 WORKDIR /app
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
+# Everything it writes goes to /data, also what is only passing through: an import of a gigabyte does not fit into the
+# memory that /tmp often is. So the rest may be read-only.
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8080 DATA_DIR=/data TMPDIR=/data
 USER pacesetter
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f\"http://127.0.0.1:{os.environ['PORT']}/health/live\", timeout=2)"]

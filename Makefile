@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test test-slow test-large test-browser bench audit fuzz chaos lint lock clean
+.PHONY: help run cluster cluster-test test test-slow test-large test-browser bench audit fuzz chaos lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -11,6 +11,14 @@ help: ## show the targets
 run: export DEBUG = true
 run: $(READY) ## start everything with demo data; PORT (8080) and DATA_DIR (.data) may be set
 	@$(BIN)/python -m config.devservices run
+
+cluster: export DEBUG = true
+cluster: $(READY) ## two servers behind nginx by TLS, as deploy/compose.yaml has them, without containers; needs Debian's nginx
+	@$(BIN)/python -m config.devservices cluster
+
+cluster-test: $(READY) ## the end-to-end tests through that nginx, and what only a cluster can show
+	THROUGH_CLUSTER=true $(BIN)/python -m pytest tests/flows/test_cluster.py tests/flows/test_main_job.py \
+		tests/flows/test_sockets.py tests/flows/test_streams.py tests/flows/test_following.py
 
 test: lint ## lint, then every test but those in a browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow and not large"
@@ -62,7 +70,7 @@ lock: $(READY) ## write requirements.txt and requirements-dev.txt anew from thei
 
 clean: ## stop the embedded engines; remove .venv, the data in .data and every cache
 	-@test ! -e $(READY) || DEBUG=true $(BIN)/python -m config.devservices stop
-	rm -rf .venv .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .data staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip installs the locked uv, and uv the rest in a tenth of the time. The umask lets the account that runs

@@ -1,4 +1,4 @@
-"""python -m config.devservices run | exec -- COMMAND... | stop   (only with DEBUG=true)"""
+"""python -m config.devservices run | cluster | exec -- COMMAND... | stop   (only with DEBUG=true)"""
 
 import os
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.core.environment import Environment, SettingError
 from config.devservices import EngineError, provide, stop
+from config.devservices.cluster import run_cluster
 from config.devservices.run import run
 
 
@@ -22,6 +23,8 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case ["run"]:
                 return run(data_dir, settings.PORT)
+            case ["cluster"]:
+                return run_cluster(data_dir / "cluster", settings.PORT)
             case ["exec", "--", *command] if command:
                 beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
                 environ = os.environ | provide(data_dir, os.environ) | {"PATH": beside}

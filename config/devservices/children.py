@@ -27,11 +27,13 @@ class Children:
         self.restarts = 0
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Starts Python with `arguments`."""
-        command = [sys.executable, *arguments]
+    def start(self, name: str, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
+        """Starts Python with `arguments`, and with `environ` beside what all of them get."""
+        return self.start_command(name, [sys.executable, *arguments], **environ)
+
+    def start_command(self, name: str, command: list[str], **environ: str) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(  # noqa: S603 - our own command line
-            command, env=self.environ, stdin=subprocess.DEVNULL, start_new_session=True
+            command, env=self.environ | environ, stdin=subprocess.DEVNULL, start_new_session=True
         )
         self._running[name] = child
         self._save()
@@ -60,7 +62,7 @@ class Children:
         self._record.unlink(missing_ok=True)
 
     def _save(self) -> None:
-        running = [{"pid": child.pid, "command": child.args} for child in self._running.values()]
+        running = [{"name": name, "pid": child.pid, "command": child.args} for name, child in self._running.items()]
         unfinished = self._record.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(running))
         unfinished.replace(self._record)

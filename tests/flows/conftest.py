@@ -1,12 +1,13 @@
 """Server processes on the test's own database and Valkey. They outlive a test; its rows do not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connection
@@ -17,7 +18,11 @@ from competitions.rules import Kind, span_of
 from competitions.services.enrolment import enrol_people
 from competitions.services.lifecycle import create_competition
 from config.devservices import Postgres, Valkey
+from tests.flows.clusters import Cluster
 from tests.flows.servers import ROOT, Server
+
+THROUGH_CLUSTER = os.environ.get("THROUGH_CLUSTER") == "true"  # make cluster-test
+KINDS = ["cluster"] if THROUGH_CLUSTER else ["uvicorn", pytest.param("daphne", marks=pytest.mark.slow)]
 
 
 def database_at_hand() -> str:
@@ -43,20 +48,45 @@ def run_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) 
         server.stop()
 
 
-@pytest.fixture(params=["uvicorn", pytest.param("daphne", marks=pytest.mark.slow)])
+@pytest.fixture(scope="session")
+def made_cluster(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Started once; it ends cleanly and leaves nobody behind."""
+    if shutil.which("nginx", path="/usr/sbin:/usr/bin") is None and not os.environ.get("CI"):
+        pytest.skip("Debian's nginx is not installed")
+    cluster = Cluster({"DATABASE_URL": database_at_hand()}, folder=tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.wait_until_ready()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(transactional_db: None, made_cluster: Cluster) -> Cluster:
+    """Two servers and a worker behind nginx, by TLS and HTTP/2."""
+    return made_cluster
+
+
+@pytest.fixture(params=KINDS)
 def server(request: pytest.FixtureRequest, transactional_db: None, run_server: Callable[..., Server]) -> Server:
-    """What serves in production, and what serves with ``runserver``."""
+    """What serves in production, and what serves with ``runserver``; or the cluster in their place."""
+    if THROUGH_CLUSTER:
+        return cast("Server", request.getfixturevalue("cluster"))
     return run_server(request.param)
 
 
 @pytest.fixture
-def one_server(transactional_db: None, run_server: Callable[..., Server]) -> Server:
+def one_server(request: pytest.FixtureRequest, transactional_db: None, run_server: Callable[..., Server]) -> Server:
     """What serves in production."""
-    return run_server("uvicorn")
+    return cast("Server", request.getfixturevalue("cluster")) if THROUGH_CLUSTER else run_server("uvicorn")
 
 
 @pytest.fixture
-def two_servers(transactional_db: None, run_server: Callable[..., Server]) -> tuple[Server, Server]:
+def two_servers(
+    request: pytest.FixtureRequest, transactional_db: None, run_server: Callable[..., Server]
+) -> tuple[Server, Server]:
+    if THROUGH_CLUSTER:  # which of the two somebody comes to is nginx's choice
+        return (request.getfixturevalue("cluster"),) * 2
     return run_server("uvicorn", 1), run_server("uvicorn", 2)
 
 

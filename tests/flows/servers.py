@@ -96,8 +96,12 @@ class Phone:
 
     def __init__(self, address: str, token: str | None, user_id: str = "") -> None:
         self.token, self.user_id, self.address = token, user_id, address
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.http = httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=20)
+        self.http = self._client()
+
+    def _client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        by_tls = self.address.startswith("https")
+        return httpx.Client(base_url=f"{self.address}/api/v1", headers=headers, timeout=20, http2=by_tls)
 
     def at(self, server: Server) -> "Phone":
         """The same person at another server."""
@@ -157,7 +161,8 @@ class Phone:
     ) -> Iterator["Stream"]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         path = f"/leaderboard/{competition}/stream"
-        with self.http.stream("GET", path, params=query, headers=headers, timeout=timeout) as answer:
+        # On a connection of its own: with HTTP/2 the client would not tell the server that it has stopped listening.
+        with self._client() as http, http.stream("GET", path, params=query, headers=headers, timeout=timeout) as answer:
             yield Stream(answer)
 
 
