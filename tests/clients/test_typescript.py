@@ -17,6 +17,7 @@ from tests.flows.servers import Phone
 
 pytestmark = pytest.mark.slow
 
+
 @pytest.fixture(scope="module")
 def built(typescript: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Types generated from the schema as it is now, and everything compiled against them, strictly."""
@@ -38,7 +39,7 @@ def test_a_field_that_the_schema_does_not_have_does_not_compile(built: Path, tmp
     wrong.write_text(
         "import { signIn } from './api.js';\n"
         "const api = await signIn('', '', '');\n"
-        "await api.POST('/api/v1/competitions', { body: { name: 'Walk', type: 'fortnightly', start_date: '2026-06-01' } });\n"
+        "await api.POST('/api/v1/auth/logout', { body: { refresh: 7 } });\n"
         "await api.GET('/api/v1/nowhere', {});\n"
     )
     try:
