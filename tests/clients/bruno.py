@@ -47,7 +47,7 @@ def requests_of(folder: Path) -> list[Request]:
 
 def run(folder: Path, base: str) -> list[str]:
     """What went otherwise than a request says, a line each."""
-    kept: dict[str, str] = {"base": base, "$timestamp": str(time.time_ns())}
+    kept = {**_environment(folder), "base": base, "$timestamp": str(time.time_ns())}
     wrong: list[str] = []
     with httpx.Client(timeout=20, headers={"Accept": "application/json"}) as http:
         for request in requests_of(folder):
@@ -61,6 +61,11 @@ def run(folder: Path, base: str) -> list[str]:
             for name, where in request.pairs("vars:post-response"):
                 kept[name] = str(_at(where, answer))
     return wrong
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    [(_, lines)] = BLOCK.findall((folder / "environments/local.bru").read_text())
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines.splitlines())}
 
 
 def _send(http: httpx.Client, request: Request, kept: dict[str, str]) -> httpx.Response:

@@ -22,7 +22,7 @@ def test_a_request_that_expects_something_else_is_noticed(
     transactional_db: None, run_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     planted = tmp_path / "planted"
-    planted.mkdir()
+    shutil.copytree(COLLECTION / "environments", planted / "environments")
     for path in sorted(COLLECTION.glob("0[1-4]*.bru")):
         shutil.copy(path, planted)
     board = planted / "04 Ada logs in.bru"

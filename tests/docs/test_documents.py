@@ -46,7 +46,7 @@ def known_names() -> set[str]:
 def constants() -> set[str]:
     """Of modules, which decision records speak of."""
     found: set[str] = set()
-    for folder in ("accounts", "competitions", "config", "fitness", "leaderboards", "prizes"):
+    for folder in ("accounts", "competitions", "config", "fitness", "leaderboards", "prizes", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             found |= set(re.findall(r"\b_?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b", path.read_text()))
     return found
