@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -100,18 +100,21 @@ def redis(certificate: Path) -> Iterator[Wrapped]:
     wrapped.close()
 
 
-def serving(redis_url: str, log: Path) -> Server:
+@contextmanager
+def serving(redis_url: str, log: Path) -> Iterator[Server]:
     server = Server({"DATABASE_URL": database_at_hand(), "REDIS_URL": redis_url}, log=log)
-    server.wait_until_ready()
-    return server
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.stop()
 
 
 def test_boards_sessions_and_news_go_over_it(
     transactional_db: None, redis: Wrapped, certificate: Path, tmp_path: Path
 ) -> None:
     url = f"{redis.url}?ssl_ca_certs={certificate}"
-    here, there = (serving(url, tmp_path / f"{name}.log") for name in ("here", "there"))
-    try:
+    with serving(url, tmp_path / "here.log") as here, serving(url, tmp_path / "there.log") as there:
         assert httpx.get(f"{here.address}/health/ready").json()["components"]["redis"] == "healthy"
         ada = here.new_person("Ada")
         board = ada.new_competition()
@@ -121,17 +124,13 @@ def test_boards_sessions_and_news_go_over_it(
             ada.sync(4200)
             assert watch.ranks_when(4200) == [(ada.user_id, 4200, 1)]
         assert redis.served > 2, "commands and news of both"
-    finally:
-        here.stop()
-        there.stop()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
     transactional_db: None, redis: Wrapped, tmp_path: Path
 ) -> None:
     """The server is degraded then, as without any Redis, and still right."""
-    server = serving(redis.url, tmp_path / "server.log")
-    try:
+    with serving(redis.url, tmp_path / "server.log") as server:
         assert httpx.get(f"{server.address}/health/ready").json()["status"] == "degraded"
         ada = server.new_person("Ada")
         board = ada.new_competition()
@@ -139,5 +138,3 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         ada.sync(4200)
         assert ada.ranks(board) == [(ada.user_id, 4200, 1)]
         assert redis.served == 0
-    finally:
-        server.stop()
