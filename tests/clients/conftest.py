@@ -1,4 +1,4 @@
-"""Node's packages, from the lock and once for all processes, and servers that may be killed."""
+"""Node's packages, from the lock and once for all processes, and servers of the tests' own."""
 
 import fcntl
 import os
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import made_site, run_server, site
+from tests.flows.conftest import run_server
 from tests.flows.servers import ROOT
 
-__all__ = ["made_site", "run_server", "site"]
+__all__ = ["run_server"]
 
 TYPESCRIPT = ROOT / "docs/typescript"
 

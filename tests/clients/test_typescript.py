@@ -12,8 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from config.core.json import dump_json
 from tests.clients.conftest import npm
-from tests.flows.conftest import Site
-from tests.flows.servers import Phone
+from tests.flows.servers import Phone, Server
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +81,7 @@ class Walk:
 
 @contextmanager
 def walking(built: Path, *arguments: str) -> Iterator[Walk]:
-    command = ["timeout", "60", "node", "build/typescript/test/walk.js", *arguments]
+    command = ["timeout", "180", "node", "build/typescript/test/walk.js", *arguments]
     with subprocess.Popen(
         command, cwd=built, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as process:
@@ -92,8 +91,10 @@ def walking(built: Path, *arguments: str) -> Iterator[Walk]:
             process.terminate()
 
 
-def test_a_killed_server_is_come_back_to_and_nothing_is_missed(built: Path, site: Site) -> None:
-    server = site.start()
+def test_a_killed_server_is_come_back_to_and_nothing_is_missed(
+    built: Path, transactional_db: None, run_server: Callable[..., Server]
+) -> None:
+    server = run_server("uvicorn", 98)
     account = {"email": "ada@example.org", "password": "a-long-walk-home"}
     Phone(server.address, None).post("/auth/register", {**account, "name": "Ada"})
     ada = Phone(server.address, Phone(server.address, None).post("/auth/token", account)["access"])
@@ -108,7 +109,8 @@ def test_a_killed_server_is_come_back_to_and_nothing_is_missed(built: Path, site
         walk.sees(lambda seen: seen.get("snapshot") is False and seen["steps"] == 4000)
 
         server.kill()
-        site.start()
+        server.start()
+        server.wait_until_ready()
         ben.sync(9000)  # while it was away, or just back: either way it is seen
         after = walk.sees_score(9000)
         assert (after["epoch"], after["version"] > before["version"]) == (before["epoch"], True)
