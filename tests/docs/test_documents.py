@@ -14,6 +14,7 @@ from tests.flows.servers import ROOT
 
 DOCUMENTS = markdown.documents()
 WRITTEN_BESIDE = {
+    "deploy/README.md",
     "deploy/backup.sh",
     "deploy/restore.sh",
     "docs/growing.md",
