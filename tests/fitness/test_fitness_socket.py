@@ -28,6 +28,7 @@ from leaderboards.announce import channel_layer
 from leaderboards.scoring import Totals
 from leaderboards.tickets import board_ticket, one_time_ticket
 from tests.asking import in_thread
+from tests.docs.asyncapi import said_at
 
 WITHIN = 10.0  # seconds; a bound for a hanging test, not a promise about speed
 
@@ -41,7 +42,7 @@ class Socket:
     async def message(self) -> Any:
         event = await self._communicator.receive_output(WITHIN)
         assert event["type"] == "websocket.send", event
-        return json.loads(event["text"])
+        return said_at("fitness", json.loads(event["text"]))
 
     async def update(self) -> Any:
         message = await self.message()

@@ -19,6 +19,8 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.docs.asyncapi import said_at
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 30.0  # seconds; two cores may be busy with other tests
 FRAME_WITHIN = 10.0  # seconds; a bound for a hanging test, not a promise about speed
@@ -148,7 +150,7 @@ class Phone:
     @contextmanager
     def _socket(self, path: str) -> Iterator["Watch"]:
         with connect(self.address.replace("http", "ws", 1) + path, max_size=None) as socket:
-            yield Watch(socket)
+            yield Watch(socket, "fitness" if path.startswith("/ws/fitness") else "leaderboard")
 
     @contextmanager
     def streaming(
@@ -167,13 +169,13 @@ class Phone:
 
 
 class Watch:
-    """An open socket."""
+    """An open socket. Whatever comes must be what docs/asyncapi.yaml says of ``channel``."""
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
+    def __init__(self, socket: ClientConnection, channel: str = "leaderboard") -> None:
+        self.socket, self.channel = socket, channel
 
     def message(self) -> Any:
-        return json.loads(self.socket.recv(timeout=FRAME_WITHIN))
+        return said_at(self.channel, json.loads(self.socket.recv(timeout=FRAME_WITHIN)))
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.socket.send(json.dumps(message))
@@ -219,7 +221,7 @@ class Stream:
                 case "id":
                     id_ = value
                 case "data":
-                    frame = json.loads(value)
+                    frame = said_at("stream", json.loads(value))
                 case "retry":
                     self.retry_ms = int(value)
                 case "" if value == "" and frame is not None:

@@ -27,15 +27,6 @@ def test_the_walk_through_works_as_printed(two_servers: tuple[Server, Server]) -
     ]
 
 
-def test_the_readme_names_only_what_exists() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)]+)\)", readme):
-        assert (ROOT / target).exists(), target
-    for command in re.findall(r"`manage\.py (\w+)", readme):
-        if command != "procrastinate":
-            assert list(ROOT.glob(f"*/management/commands/{command}.py")), command
-
-
 @pytest.mark.django_db
 def test_the_sync_of_samples_is_taken_as_printed(person: User, signed_in: Callable[[User], APIClient]) -> None:
     [body] = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
