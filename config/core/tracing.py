@@ -1,7 +1,7 @@
 """Traces: how one request went through SQL, Redis, announcements and jobs, and where its time stayed.
 
-Off unless OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form) says where they go, and then nothing of OpenTelemetry is
-even imported. Its other standard variables hold as well: the name of the service, headers, the sampler.
+Off unless OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form) says where they go, and then nothing that traces is even
+imported. OpenTelemetry's other standard variables hold as well: the name of the service, headers, the sampler.
 
 Sockets are not traced: a span for each message would outnumber everything else.
 """

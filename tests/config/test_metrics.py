@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from django.conf import settings
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
@@ -19,12 +20,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from competitions.models import Competition
 from config.api import figures
 from config.api.metrics import SeenAlike, counted_here
 from config.api.operators import is_in_operations
 from config.core.metrics_port import answer_metrics
 from config.core.money import CURRENCIES
+from config.core.threads import in_thread
 from leaderboards.hub import Hub
+from leaderboards.services import redraw_person
 from leaderboards.watching import Close, Counted, Watcher, count_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +176,6 @@ def test_a_scrape_succeeds_without_postgresql_and_says_what_is_missing(
     anonymous: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is when nothing listens there: every new connection is refused."""
-    from django.db import OperationalError, connection
 
     def refused() -> None:
         raise OperationalError("connection refused")
@@ -189,8 +192,6 @@ def test_a_scrape_succeeds_without_postgresql_and_says_what_is_missing(
 
 @pytest.mark.django_db
 def test_one_figure_that_cannot_be_read_takes_no_other_along(anonymous: APIClient) -> None:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE fitness_flag RENAME TO somewhere_else")
     page = anonymous.get("/metrics").content
@@ -291,25 +292,29 @@ def test_the_middleware_bounds_what_django_prometheus_does_not() -> None:
 # --- What watchers are shown ---
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.fixture
+def board(person: User, transactional_db: None, make_competition: Any, join: Any) -> Competition:
+    competition: Competition = make_competition()
+    join(competition, person)
+    return competition
+
+
 async def test_a_frame_that_was_waited_for_is_measured_from_the_write_it_shows(
-    make_competition: Any, join: Any, person: User
+    board: Competition, person: User
 ) -> None:
-    from asgiref.sync import sync_to_async
+    def rename() -> None:
+        redraw_person(user_id=person.id, now=datetime.now(UTC))
+        connections.close_all()
 
-    from leaderboards.services import redraw_person
-
-    competition = await sync_to_async(make_competition)()
-    await sync_to_async(join)(competition, person)
     count_frames()
     before = counted_here()
     hub, watchers = Hub(), [Watcher(person.id), Watcher(person.id)]
     try:
         for watcher in watchers:
-            await hub.watch(competition.id, watcher)
+            await hub.watch(board.id, watcher)
             await watcher.next_frame()
         assert Counted.lags == [], "what is there already was not waited for"
-        await sync_to_async(redraw_person)(user_id=person.id, now=datetime.now(UTC))
+        await in_thread(rename)()
         for watcher in watchers:
             await watcher.next_frame()
         assert len(Counted.lags) == 2
