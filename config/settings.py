@@ -147,10 +147,11 @@ CACHES: dict[str, Any] = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
         "OPTIONS": {
-            "CONNECTION_POOL_CLASS": "redis.BlockingConnectionPool",
+            "REDIS_CLIENT_CLASS": "config.core.redis.Client",
+            "CONNECTION_POOL_CLASS": "config.core.redis.Pool",
             "CONNECTION_POOL_KWARGS": {
                 "max_connections": ENV.REDIS_POOL_SIZE,
-                "timeout": 2,
+                "timeout": 1,
                 "socket_connect_timeout": 1,
                 "socket_timeout": 1,  # every use has a way without Redis, so better that than to wait
             },
@@ -332,7 +333,10 @@ SPECTACULAR_SETTINGS = {
 }
 CORS_ALLOWED_ORIGINS = list(ENV.CORS_ALLOWED_ORIGINS)
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "if-none-match", "x-api-key", "x-request-id"]
-CORS_EXPOSE_HEADERS = ["etag", "x-request-id", "retry-after"]
+CORS_EXPOSE_HEADERS = [
+    *("etag", "x-request-id", "retry-after"),
+    *("ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
+]
 CORS_PREFLIGHT_MAX_AGE = 600
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENV.MAX_BODY_BYTES
 

@@ -21,8 +21,9 @@ from django.utils import timezone
 
 from accounts.callers import recognise
 from accounts.tokens import InvalidToken
+from config.core.environment import Rate
 from config.core.errors import Refusal, TooMany, Unavailable, as_refusal
-from config.core.limits import Blocks
+from config.core.limits import CONNECTIONS, PERSONAL_SOCKETS, Blocks, Limit, take_locally
 from config.core.metrics import SOCKETS
 from config.core.request import address_block, client_address, scope_headers
 from config.core.threads import in_thread
@@ -33,10 +34,13 @@ from leaderboards.watching import Close, Ended, Watcher
 
 log = structlog.get_logger(__name__)
 
-MESSAGES_PER_SECOND = 10
-MESSAGE_BURST = 40
+_MESSAGES = Limit("message", Rate(per_second=10, burst=40))
+"""Of one person, through whichever of their sockets."""
 
-_connections = Blocks("socket")
+_MESSAGES_OF_ADDRESS = Limit("message", Rate(per_second=100, burst=400))
+"""Of all who watch from one address without saying who they are."""
+
+_connections = Blocks()
 
 
 class WatchingSocket(AsyncWebsocketConsumer, ABC):
@@ -51,7 +55,6 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
         self.inside = ""  # the address that it is counted under
         self.writer: asyncio.Task[None] | None = None
         self.expiry: asyncio.TimerHandle | None = None
-        self.allowance, self.allowance_at = float(MESSAGE_BURST), time.monotonic()
 
     # --- What each kind of socket says for itself ---
 
@@ -113,10 +116,11 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
         """Finds out who is there, by token or by ticket, and whether there is room for them."""
         address = address_block(_address_of(self.scope))
         try:
-            if not _connections.take(address):
-                await _connections.fetch(address)
+            await _connections.fetch(f"address:{address}", (CONNECTIONS,))
             admission.knock()
             self.watcher.viewer_id, expires_at = await self._identify()
+            if self.watcher.viewer_id is not None:
+                await _connections.fetch(f"caller:{self.watcher.viewer_id}", (PERSONAL_SOCKETS,))
             await self.let_in()
             admission.enter(self.watcher.viewer_id, address)
         except TooMany:
@@ -145,7 +149,7 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.ended:
             return
-        if not self._within_allowance():
+        if not self._is_within_limit():
             await self._end(Close.TOO_MANY)
             return
         match message := _message(text_data):
@@ -156,11 +160,12 @@ class WatchingSocket(AsyncWebsocketConsumer, ABC):
             case _:
                 await self._complain("unreadable", "Send a JSON object with a type.")
 
-    def _within_allowance(self) -> bool:
-        now = time.monotonic()
-        refilled = self.allowance + (now - self.allowance_at) * MESSAGES_PER_SECOND
-        self.allowance, self.allowance_at = min(float(MESSAGE_BURST), refilled) - 1, now
-        return self.allowance >= 0
+    def _is_within_limit(self) -> bool:
+        """Counted in this process alone: what is to be guarded is its event loop."""
+        viewer_id = self.watcher.viewer_id
+        if viewer_id is None:
+            return take_locally(_MESSAGES_OF_ADDRESS, f"address:{self.inside}")
+        return take_locally(_MESSAGES, f"caller:{viewer_id}")
 
     # --- Frames out ---
 

@@ -16,7 +16,7 @@ from accounts.permissions import PersonOnly, caller
 from accounts.queries import notifications_of, unread_count
 from accounts.services import preferences
 from config.core.api import APIView, PageQuery, body_of, paginated, query_of, success, uuid_of
-from config.core.limits import CodeThrottle
+from config.core.limits import CODES, throttles
 
 
 class NotificationsQuery(PageQuery):
@@ -184,9 +184,7 @@ class DeviceView(APIView):
 
 class PhoneView(APIView):
     permission_classes = [PersonOnly]
-
-    def get_throttles(self) -> list[Any]:
-        return super().get_throttles() + ([CodeThrottle()] if self.request.method == "PUT" else [])
+    throttle_classes = throttles(CODES, "PUT")
 
     @extend_schema(responses=PhoneAnswer)
     def get(self, request: Request) -> Response:

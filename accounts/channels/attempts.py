@@ -17,7 +17,8 @@ from accounts.channels.base import (
     ProviderMisconfigured,
     ProviderUnavailable,
 )
-from config.core.breaker import Breaker, CircuitOpen, Limits
+from config.core.breaker import Breaker, CircuitOpen
+from config.core.circuit import Limits
 from config.core.json import UnreadableJSON, load_json
 from config.core.metrics import MESSAGES
 from config.core.outgoing import outgoing_client, wait_asked_for

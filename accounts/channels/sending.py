@@ -8,7 +8,7 @@ from django.conf import settings
 from accounts.channels import console, fcm, mail, twilio
 from accounts.channels.attempts import breaker
 from accounts.channels.base import Letter, Push, Text
-from config.core.breaker import CircuitState
+from config.core.circuit import CircuitState
 
 
 def send(message: Letter | Push | Text) -> str:

@@ -16,14 +16,14 @@ from accounts.services.pictures import change_picture, remove_picture
 from config.api.profiles import Profile
 from config.core.api import APIView, success
 from config.core.errors import Forbidden
-from config.core.limits import CallerThrottle, PictureThrottle
+from config.core.limits import PICTURES, throttles
 from config.people.profiles import profile_of
 
 
 class AvatarView(APIView):
     permission_classes = [PersonOnly]
     parser_classes = [MultiPartParser]
-    throttle_classes = [CallerThrottle, PictureThrottle]
+    throttle_classes = throttles(PICTURES, "POST")
 
     @extend_schema(request={"multipart/form-data": PictureBody}, responses=Profile)
     def post(self, request: Request, user_id: str) -> Response:

@@ -15,6 +15,7 @@ from accounts.permissions import PersonOnly, caller
 from accounts.queries import person
 from config.core.api import APIView, success
 from config.core.errors import Forbidden
+from config.core.limits import EXPORTS, throttles
 from config.people.exports import export_of, request_export
 from config.people.handing_over import export_response
 
@@ -30,6 +31,7 @@ class ExportAnswer(serializers.Serializer[Any]):
 
 class ExportView(APIView):
     permission_classes = [PersonOnly]
+    throttle_classes = throttles(EXPORTS, "POST")
 
     @extend_schema(responses=ExportAnswer)
     def get(self, request: Request, user_id: str) -> Response:
@@ -45,6 +47,7 @@ class ExportView(APIView):
 
 class ExportFileView(APIView):
     permission_classes = [PersonOnly]
+    throttle_classes = throttles(EXPORTS)
 
     @extend_schema(responses={(200, "application/zip"): bytes})
     def get(self, request: Request, user_id: str) -> HttpResponseBase:

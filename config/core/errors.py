@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import structlog
@@ -29,11 +30,12 @@ View = Callable[..., HttpResponseBase]
 class Refusal(Exception):
     """A request that is understood and refused. ``message`` is one sentence for the person who asked.
 
-    ``details`` maps a field to its complaints; ``retry_after`` is in seconds.
+    ``details`` maps a field to its complaints; ``retry_after`` is in seconds; ``headers`` go with the answer.
     """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     message: str = "This request cannot be carried out."
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -116,7 +118,7 @@ def error_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
 
 
 def error_headers(refusal: Refusal) -> dict[str, str]:
-    headers = {}
+    headers = dict(refusal.headers)
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == HTTPStatus.UNAUTHORIZED:

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -32,7 +32,8 @@ from rest_framework.exceptions import ParseError
 
 from config.core.errors import Refusal, as_refusal, error_body, error_headers, failure
 from config.core.json import UnreadableJSON, dump_json, load_json
-from config.core.limits import Blocks
+from config.core.limits import REQUESTS, UNLIMITED, Blocks, Limit, Standing
+from config.core.limits import Headers as Texts
 from config.core.middleware import SECURITY_HEADERS
 from config.core.request import address_block, client_address, note_counted, request_id_of
 from config.core.tally import Tally
@@ -86,6 +87,7 @@ class Call:
     scope: Scope
     receive: Receive
     request_id: str
+    standing: Standing = UNLIMITED
 
     def address(self) -> str:
         connection, *_ = self.scope.get("client") or ("",)
@@ -107,7 +109,7 @@ class Endpoint:
     """``read`` makes of a path's groups and the query what is asked, or None for what only Django understands;
     ``answer`` answers, raises a Refusal, or returns None to leave it to Django after all. ``view`` is the Django view
     of the same address, by the name that its metrics have. Strangers are Django's too, unless it is ``anonymous``, and
-    so are ``services`` with a key, unless it takes them."""
+    so are ``services`` with a key, unless it takes them. ``limit`` is one more, of people."""
 
     method: str
     path: re.Pattern[str]
@@ -116,6 +118,11 @@ class Endpoint:
     answer: Callable[[Call], Awaitable[Answer | None]]
     anonymous: bool = False
     services: bool = False
+    limit: Limit | None = None
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        return (REQUESTS,) if self.limit is None else (REQUESTS, self.limit)
 
 
 class ClientGone(Exception):
@@ -136,7 +143,7 @@ class Front:
         self._endpoints = endpoints
         self._recognise = recognise
         self._recognise_service = recognise_service
-        self._blocks = Blocks("request")
+        self._blocks = Blocks()
         self._tally = Tally()
         self._asked = lru_cache(maxsize=4096)(self._read)
 
@@ -171,6 +178,7 @@ class Front:
             *_common_headers(secure, headers.get(b"origin", b"")),
             (b"x-request-id", call.request_id.encode()),
             _ALLOW[endpoint.method],
+            *_in_bytes(call.standing.headers),
             *answer.headers,
         ]
         if isinstance(answer.body, bytes):
@@ -193,9 +201,9 @@ class Front:
         if known is None and not endpoint.anonymous:
             return None
         subject = known.subject if known else f"address:{address_block(call.address())}"
-        if not self._blocks.take(subject):
-            await self._blocks.fetch(subject)
-        note_counted(call.scope)
+        limits = endpoint.limits if call.caller else endpoint.limits[:1]
+        call.standing = self._blocks.take(subject, limits) or await self._blocks.fetch(subject, limits)
+        note_counted(call.scope, call.standing)
         return await endpoint.answer(call)
 
     def _read(self, method: str, path: str, query: bytes) -> tuple[Endpoint, Any] | None:
@@ -264,8 +272,15 @@ async def _stream(pieces: AsyncGenerator[bytes], status: int, headers: Headers, 
 def _refused(refusal: Refusal, call: Call) -> Answer:
     status = int(refusal.status)
     log.info("request", method=call.scope["method"], path=call.scope["path"], status=status, request_id=call.request_id)
-    headers = [(name.lower().encode(), value.encode()) for name, value in error_headers(refusal).items()]
+    headers = _in_bytes(tuple(error_headers(refusal).items()))
+    if refusal.headers:
+        call.standing = UNLIMITED  # the refusal tells of the limit that it is about
     return Answer(dump_json(error_body(refusal, call.request_id)), status, [*_JSON, *headers])
+
+
+@lru_cache(maxsize=4096)
+def _in_bytes(headers: Texts) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers]
 
 
 def _is_plain(headers: dict[bytes, bytes]) -> bool:

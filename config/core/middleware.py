@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 
 from config.core.errors import Invalid, TooMany, as_refusal, error_response, server_error
-from config.core.limits import take_token
+from config.core.limits import PAGES, note_standing, standing_of, take_token
 from config.core.request import address_block, address_of, client_address, request_id_of
 
 log = structlog.get_logger("pacesetter.request")
@@ -57,7 +57,7 @@ class RequestMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request.request_id):  # type: ignore[attr-defined]
             response = self.get_response(request)
             response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in (*SECURITY_HEADERS.items(), *standing_of(request).headers):
                 response.setdefault(name, value)
             log.info(
                 "request",
@@ -98,7 +98,7 @@ class LimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(self.UNLIMITED):
             try:
-                take_token("page", address_block(address_of(request)), settings.RATE_LIMIT)
+                note_standing(request, take_token(PAGES, address_block(address_of(request))))
             except TooMany as refusal:
                 return error_response(request, refusal)
         return self.get_response(request)

@@ -77,10 +77,16 @@ def scope_headers(scope: Mapping[str, object]) -> dict[str, str]:
 _COUNTED = "pacesetter.counted"
 
 
-def note_counted(scope: MutableMapping[str, object]) -> None:
-    """This ASGI request has been counted against its caller's limit; whoever gets it next shall not count it again."""
-    scope[_COUNTED] = True
+def note_counted(scope: MutableMapping[str, object], standing: object) -> None:
+    """This ASGI request has been counted against its caller's limits, with which they stand like this; whoever gets it
+    next shall not count it again."""
+    scope[_COUNTED] = standing
 
 
 def is_counted(request: object) -> bool:
     return _COUNTED in getattr(request, "scope", ())
+
+
+def counted_standing(request: object) -> object:
+    """None where nobody has counted it."""
+    return getattr(request, "scope", {}).get(_COUNTED)

@@ -21,7 +21,7 @@ from accounts.services.people import EmailTaken, change_profile, register_person
 from competitions.queries import public_competitions
 from config.core.api import checked
 from config.core.errors import Invalid, Refusal, TooMany, as_refusal, error_headers
-from config.core.limits import LOG_IN_FROM_ADDRESS, take_token
+from config.core.limits import REGISTRATIONS, take_token
 from config.core.request import address_block, address_of
 from config.pages.doors import OnlySent, for_anybody, next_of, person_of
 from config.pages.forms import PageForm, Typed, choice, countries, hidden, secret, text
@@ -61,7 +61,7 @@ def sign_up_view(request: HttpRequest) -> HttpResponse:
     require_local_accounts()
     form = SignUpForm(request.POST)
     try:
-        take_token("register", address_block(address_of(request)), LOG_IN_FROM_ADDRESS)
+        take_token(REGISTRATIONS, address_block(address_of(request)))
         newcomer = register_person(**checked(RegisterBody, form.typed), now=timezone.now())
     except EmailTaken as refusal:
         return _door(request, "sign_up", form, Invalid(details={"email": [refusal.message]}))

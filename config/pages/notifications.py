@@ -212,7 +212,7 @@ def phone_view(request: HttpRequest, person: User) -> HttpResponse:
             messages.success(request, "This number is yours. Choose what you want to hear by SMS.")
         else:
             number = parse_number(checked(PhoneBody, form.typed)["number"])
-            take_token("code", f"caller:{person.id}", CODES)
+            take_token(CODES, f"caller:{person.id}")
             preferences.ask_for_phone(user_id=person.id, number=number, now=now)
             messages.success(request, "We have sent a code to your phone.")
     except (Refusal, ValidationError) as error:

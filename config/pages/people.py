@@ -111,7 +111,7 @@ def _change_picture(request: HttpRequest, person: User) -> str:
     if request.POST.get("do") == "remove":
         remove_picture(user_id=person.id, now=now)
         return "Your picture is removed."
-    take_token("picture", f"caller:{person.id}", PICTURES)
+    take_token(PICTURES, f"caller:{person.id}")
     change_picture(user_id=person.id, picture=picture_in(request), now=now)
     return "This is your picture now."
 

@@ -42,7 +42,7 @@ from accounts.lockout import count_wrong_code, lockout_of, refuse_locked_out
 from accounts.models import User
 from accounts.reauthentication import FRESH_FOR, confirmation_first, has_given_password, note_code, note_password
 from config.core.audit import note, note_person
-from config.core.errors import Invalid, Refusal, TooMany
+from config.core.errors import Invalid, Refusal, TooMany, Unavailable
 
 _KEY = "panel.authenticator"
 _KEY_SECONDS = 3600
@@ -149,7 +149,7 @@ def _page(request: HttpRequest, name: str, title: str, **context: Any) -> HttpRe
     return render(request, f"panel/sign_in/{name}.html", common | context)
 
 
-def refused(request: HttpRequest, refusal: TooMany) -> HttpResponse:
+def refused(request: HttpRequest, refusal: TooMany | Unavailable) -> HttpResponse:
     """The sentence of a lockout or a limit, as a page."""
     response = _page(request, "refused", "Not now", refusal=refusal)
     response.status_code = refusal.status
@@ -298,7 +298,7 @@ def confirm_view(request: HttpRequest, person: User) -> HttpResponse:
     try:
         if request.method == "POST" and form.is_valid() and _proven(request, person, form):
             return HttpResponseRedirect(_next(request))
-    except TooMany as refusal:
+    except (TooMany, Unavailable) as refusal:
         return refused(request, refusal)
     minutes = int(FRESH_FOR.total_seconds() // 60)
     return _page(

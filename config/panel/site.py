@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
 from config.core.audit import note_person
-from config.core.errors import TooMany
+from config.core.errors import TooMany, Unavailable
 
 if TYPE_CHECKING:  # unfold has no types
     from django.contrib.admin import AdminSite as _Site
@@ -52,7 +52,7 @@ class PanelSite(_Site):
             return sign_in.next_step(request)
         try:
             response = super().login(request, extra_context)
-        except TooMany as refusal:
+        except (TooMany, Unavailable) as refusal:
             return sign_in.refused(request, refusal)
         if request.method == "POST" and response.status_code == 302:
             note_password(request, timezone.now())

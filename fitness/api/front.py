@@ -11,6 +11,7 @@ from accounts.queries import callers_by_id
 from config.core.errors import Unauthenticated, as_refusal
 from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
 from config.core.gathering import Gatherer, one_per_loop
+from config.core.limits import SYNCS
 from config.core.threads import in_thread
 from fitness.api.sync import Sync, read_sync, sync_answer
 from fitness.services.syncing import sync_together
@@ -64,5 +65,6 @@ endpoints = [
         read=lambda groups, query: () if not query else None,
         answer=answer_sync,
         services=True,
+        limit=SYNCS,
     )
 ]

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.permissions import PersonOnly, caller
 from config.core.api import APIView, PageQuery, paginated, query_of, success, uuid_of
 from config.core.errors import Invalid
+from config.core.limits import IMPORTS, throttles
 from fitness.importers.formats import FORMATS
 from fitness.models import Import, ImportState
 from fitness.queries.imports import access_import, imports_of
@@ -46,6 +47,7 @@ class ImportAnswer(serializers.Serializer[Any]):
 class ImportsView(APIView):
     permission_classes = [PersonOnly]
     parser_classes = [MultiPartParser]
+    throttle_classes = throttles(IMPORTS, "POST")
 
     @extend_schema(parameters=[PageQuery], responses=ImportAnswer(many=True))
     def get(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ from competitions.rules import Status
 from config.core.api import APIView, query_of, success, uuid_of
 from config.core.clock import day_in
 from config.core.errors import Invalid
+from config.core.limits import SYNCS, throttles
 from fitness.api.insights import habits_answer, insights_answer
 from fitness.api.parsers import LinesParser, SyncParser
 from fitness.api.serializers import (
@@ -47,6 +48,7 @@ _SYNC_BODY = PolymorphicProxySerializer("SyncBody", [Record, Batch, Samples], re
 class SyncView(APIView):
     permission_classes = [PersonOrKey]
     parser_classes = [SyncParser, LinesParser]
+    throttle_classes = throttles(SYNCS, people_only=True)
     key_scope = Scope.ACTIVITY_WRITE
 
     @extend_schema(request=_SYNC_BODY, responses=SyncAnswer)

@@ -4,7 +4,8 @@ from functools import cache
 
 from django.conf import settings
 
-from config.core.breaker import Breaker, CircuitState, Limits
+from config.core.breaker import Breaker
+from config.core.circuit import CircuitState, Limits
 from config.core.errors import Conflict, NotFound
 from fitness.clouds.base import Provider
 from fitness.clouds.google_fit import GoogleFit

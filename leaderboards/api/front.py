@@ -21,6 +21,7 @@ from config.core.api import envelope
 from config.core.errors import Forbidden, NotFound, Unauthenticated, as_refusal
 from config.core.front import Answer, Call, Endpoint, Sent, json_answer, sent_by
 from config.core.gathering import Gatherer, one_per_loop
+from config.core.limits import SYNCS
 from config.core.metrics import STREAMS
 from config.core.request import address_block
 from config.core.threads import in_thread
@@ -307,5 +308,6 @@ endpoints = [
         read=lambda groups, query: () if not query else None,
         answer=answer_report,
         services=True,
+        limit=SYNCS,
     ),
 ]

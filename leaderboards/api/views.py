@@ -20,6 +20,7 @@ from competitions.models import Competition
 from competitions.rules import Status
 from config.core.api import APIView, body_of, paginated, query_of, success, uuid_of
 from config.core.errors import Forbidden, Unauthenticated
+from config.core.limits import SYNCS, TICKETS, throttles
 from leaderboards import queries, tickets
 from leaderboards.api.answers import board_bytes
 from leaderboards.api.reports import UPDATED, read_report
@@ -129,6 +130,7 @@ class CorrectionsView(APIView):
 
 class ReportView(APIView):
     permission_classes = [PersonOrKey]
+    throttle_classes = throttles(SYNCS, people_only=True)
     key_scope = Scope.SCORES_WRITE
 
     @extend_schema(request=ReportBody, responses={200: None})
@@ -141,6 +143,7 @@ class ReportView(APIView):
 
 class TicketView(APIView):
     permission_classes = [AllowAny]  # a ticket renews itself
+    throttle_classes = throttles(TICKETS)
 
     @extend_schema(request=TicketBody, responses={201: TicketAnswer})
     def post(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from competitions.models import Competition
 from competitions.rules import Visibility
 from config.core.api import APIView, PageQuery, body_of, paginated, query_of, success, uuid_of
 from config.core.errors import NotFound, NotPosted
+from config.core.limits import MONEY, throttles
 from config.core.money import to_decimal
 from prizes import queries
 from prizes.actors import Actor
@@ -100,6 +101,7 @@ def _competition_to_settle(request: Request, competition_id: str) -> Competition
 
 class DistributeView(APIView):
     permission_classes = [TreasurerOrKey]
+    throttle_classes = throttles(MONEY)
 
     @extend_schema(request=ReasonBody, responses={200: PrizesAnswer, 202: PrizesAnswer})
     def post(self, request: Request, competition_id: str) -> Response:
@@ -115,6 +117,7 @@ class DistributeView(APIView):
 
 class ApproveView(APIView):
     permission_classes = [TreasurerOnly]
+    throttle_classes = throttles(MONEY)
 
     @extend_schema(request=ReasonBody, responses=PrizesAnswer)
     def post(self, request: Request, competition_id: str) -> Response:
@@ -136,6 +139,7 @@ def _distributed(done: Distributed) -> Response:
 
 class FundingView(APIView):
     permission_classes = [TreasurerOnly]
+    throttle_classes = throttles(MONEY)
 
     @extend_schema(request=FundingBody, responses=FundingAnswer)
     def post(self, request: Request, competition_id: str) -> Response:
@@ -191,6 +195,7 @@ class TransactionsView(APIView):
 
 class PayoutAccountView(APIView):
     permission_classes = [PersonOnly]
+    throttle_classes = throttles(MONEY)
 
     @extend_schema(request=None, responses=PayoutAccountAnswer)
     def post(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ from competitions.rules import Status
 from competitions.services.lifecycle import lock_competition
 from competitions.services.seats import release_seat, take_seat
 from config.core.errors import Conflict, Invalid, Unavailable
+from config.core.limits import MONEY, take_token
 from prizes import pots
 from prizes.actors import Actor
 from prizes.gateways import gateway
@@ -45,7 +46,7 @@ class NotRefundable(Conflict):
 def open_checkout(*, seat: Seat, now: datetime) -> CheckoutPage:
     """Where the fee for this seat is paid; the same seat again gives the same page. Never inside a transaction.
 
-    Raises Unavailable when the gateway does not answer, CheckoutRefused.
+    Raises TooMany, Unavailable when the gateway does not answer or our counters are out, CheckoutRefused.
     """
     payment, _ = Payment.objects.get_or_create(
         seat=seat,
@@ -59,6 +60,7 @@ def open_checkout(*, seat: Seat, now: datetime) -> CheckoutPage:
         },
     )
     if not payment.checkout_reference:
+        take_token(MONEY, f"caller:{seat.user_id}")
         _find_page(payment, seat)
     return CheckoutPage(payment.checkout_url or None)
 

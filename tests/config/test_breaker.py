@@ -9,17 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.core import breaker as module
-from config.core.breaker import (
-    CLOSED,
-    Breaker,
-    Circuit,
-    CircuitOpen,
-    CircuitState,
-    Limits,
-    admitted,
-    failed,
-    succeeded,
-)
+from config.core.breaker import Breaker, CircuitOpen
+from config.core.circuit import CLOSED, Circuit, CircuitState, Limits, admitted, failed, succeeded
 from config.core.redis import redis_client
 
 LIMITS = Limits(failures=3, seconds=30)

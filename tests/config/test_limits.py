@@ -15,7 +15,7 @@ from accounts.models import User
 from config.core import limits
 from config.core.environment import Rate
 from config.core.errors import TooMany
-from config.core.limits import Blocks, take_token
+from config.core.limits import Blocks, Limit, take_token
 from config.core.redis import redis_client
 
 
@@ -37,7 +37,7 @@ def redis_out(settings: Settings) -> Iterator[None]:
 
 def taken(subject: str, rate: Rate) -> bool:
     try:
-        take_token("test", subject, rate)
+        take_token(Limit("test", rate), subject)
     except TooMany:
         return False
     return True
@@ -77,9 +77,9 @@ def test_one_caller_does_not_pay_for_another() -> None:
 def test_the_moment_to_return_is_true(rate: Rate) -> None:
     subject = uuid4().hex
     for _ in range(rate.burst):
-        take_token("test", subject, rate)
+        take_token(Limit("test", rate), subject)
     with pytest.raises(TooMany) as refused:
-        take_token("test", subject, rate)
+        take_token(Limit("test", rate), subject)
     seconds = refused.value.retry_after
     assert seconds is not None
     assert seconds >= 1
@@ -101,13 +101,13 @@ def test_a_bucket_fills_up_to_the_burst_and_no_further() -> None:
 
 
 def test_a_full_bucket_is_forgotten() -> None:
-    take_token("test", "a", Rate(2, 4))
+    take_token(Limit("test", Rate(2, 4)), "a")
     assert 0 < redis_client().pttl("limit:test:a") <= 1500
 
 
 def test_a_clock_that_goes_back_gives_nothing_and_takes_nothing() -> None:
     rate = Rate(1, 2)
-    take_token("test", "a", rate)
+    take_token(Limit("test", rate), "a")
     shift("a", -60_000)
     assert [taken("a", rate), taken("a", rate)] == [True, False]
 
@@ -157,14 +157,12 @@ def test_requests_go_on_while_redis_is_out(
 
 
 async def test_nobody_is_refused_while_tokens_that_were_taken_for_them_lie_unused(settings: Settings) -> None:
-    settings.RATE_LIMIT = Rate(0.001, 40)
-    blocks, subject = Blocks("test"), uuid4().hex
+    limit = Limit("test", Rate(0.001, 40))
+    blocks, subject = Blocks(), uuid4().hex
 
     async def come() -> bool:
-        if blocks.take(subject):
-            return True
         try:
-            await blocks.fetch(subject)
+            await blocks.fetch(subject, (limit,))
         except TooMany:
             return False
         return True
