@@ -14,12 +14,16 @@ from uuid import UUID
 
 import httpx
 import jwt
+import stamina
 import structlog
 from django.conf import settings
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import IdentityProvider
+from config.core.breaker import CircuitOpen
+from config.core.circuit import CircuitState
+from config.core.outgoing import answer_to, breaker
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +117,9 @@ def _claims(payload: dict[str, Any], issuer: IdentityProvider) -> Claims:
     return Claims(subject, issuer, expires_at, email.lower() if usable and isinstance(email, str) else None)
 
 
+CIRCUIT = "supabase"
+
+
 class _SigningKeys:
     """Supabase's public keys. An unknown ``kid`` fetches them again, at most every 30 s, so that forged ids cost
     one request and not one each. A known one does so after ten minutes, so that a withdrawn key ends; while the
@@ -151,12 +158,11 @@ class _SigningKeys:
         return age >= (self.REFRESH_SECONDS if known else self.REFETCH_SECONDS)
 
     def _fetch(self) -> None:
-        url = f"{supabase_issuer()}/.well-known/jwks.json"
         try:
-            answer = httpx.get(url, headers={"apikey": settings.SUPABASE_ANON_KEY}, timeout=self.TIMEOUT_SECONDS)
-            answer.raise_for_status()
+            with breaker(CIRCUIT).call(httpx.HTTPError):
+                answer = self._answered()
             listed = [entry for entry in answer.json()["keys"] if isinstance(entry, dict)]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (CircuitOpen, httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             log.warning("signing_keys_not_fetched", error=type(error).__name__)
             return
         keys = {}
@@ -171,6 +177,13 @@ class _SigningKeys:
             self.version += listed != self._listed
             self._keys, self._listed = keys, listed
 
+    @stamina.retry(on=(httpx.NetworkError, httpx.RemoteProtocolError), attempts=2, wait_initial=0.1, wait_max=0.5)
+    def _answered(self) -> httpx.Response:
+        """Reading changes nothing there, so a broken connection is tried again. Raises httpx.HTTPError."""
+        url = f"{supabase_issuer()}/.well-known/jwks.json"
+        request = httpx.Request("GET", url, headers={"apikey": settings.SUPABASE_ANON_KEY})
+        return answer_to(request, timeout_seconds=self.TIMEOUT_SECONDS).raise_for_status()
+
     def forget(self) -> None:
         """Start over, as a new process would; what was verified with the old keys is to be verified again."""
         version = self.version
@@ -184,6 +197,10 @@ _signing_keys = _SigningKeys()
 def signing_keys_version() -> int:
     """Grows when a key is withdrawn or added: what was verified before has to be verified again."""
     return _signing_keys.version
+
+
+def circuits() -> dict[str, CircuitState]:
+    return {CIRCUIT: breaker(CIRCUIT).state()} if IdentityProvider.SUPABASE in settings.AUTH_PROVIDERS else {}
 
 
 def forget_signing_keys() -> None:

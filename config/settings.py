@@ -427,7 +427,7 @@ def _bucket(name: str, **options: Any) -> dict[str, Any]:
         "secret_key": ENV.S3_SECRET_ACCESS_KEY or None,
     }
     options = {"bucket_name": name, "client_config": client, **access, **options}
-    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    return {"BACKEND": "config.core.buckets.Bucket", "OPTIONS": options}
 
 
 def _public_store() -> dict[str, Any]:

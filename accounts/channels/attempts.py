@@ -17,11 +17,10 @@ from accounts.channels.base import (
     ProviderMisconfigured,
     ProviderUnavailable,
 )
-from config.core.breaker import Breaker, CircuitOpen
-from config.core.circuit import Limits
+from config.core.breaker import CircuitOpen
 from config.core.json import UnreadableJSON, load_json
 from config.core.metrics import MESSAGES
-from config.core.outgoing import outgoing_client, wait_asked_for
+from config.core.outgoing import answer_to, breaker, wait_asked_for
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +28,6 @@ Fields = Mapping[str, Any]
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 """Without a connection nothing was sent."""
-
-
-def breaker(provider: str) -> Breaker:
-    return Breaker(provider.lower(), Limits(settings.BREAKER_FAILURES, settings.BREAKER_SECONDS))
 
 
 @contextmanager
@@ -59,7 +54,7 @@ def attempt(provider: str, reference: str) -> Iterator[None]:
 def guarded(provider: str) -> Iterator[None]:
     """The circuit breaker alone. Raises ProviderBusy while it is open."""
     try:
-        with breaker(provider).call(ProviderUnavailable, OutcomeUnknown):
+        with breaker(provider.lower()).call(ProviderUnavailable, OutcomeUnknown):
             yield
     except CircuitOpen as circuit:
         message = f"{provider} failed too often and is left alone for a while."
@@ -83,7 +78,7 @@ def _outcome(error: ChannelError) -> str:
 def answered(provider: str, request: httpx.Request) -> httpx.Response:
     """The answer, whatever it says. Causes are cut off: they hold whole requests."""
     try:
-        return outgoing_client(settings.MESSAGE_TIMEOUT_SECONDS).send(request)
+        return answer_to(request, timeout_seconds=settings.MESSAGE_TIMEOUT_SECONDS)
     except NEVER_LEFT:
         raise ProviderUnavailable(f"{provider} could not be reached.") from None
     except httpx.TimeoutException:

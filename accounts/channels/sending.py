@@ -6,9 +6,9 @@ from datetime import datetime
 from django.conf import settings
 
 from accounts.channels import console, fcm, mail, twilio
-from accounts.channels.attempts import breaker
 from accounts.channels.base import Letter, Push, Text
 from config.core.circuit import CircuitState
+from config.core.outgoing import breaker
 
 
 def send(message: Letter | Push | Text) -> str:
@@ -36,4 +36,4 @@ def circuits() -> Mapping[str, CircuitState]:
         fcm.PROVIDER: settings.FCM_SERVICE_ACCOUNT,
         twilio.PROVIDER: settings.TWILIO_ACCOUNT_SID,
     }
-    return {provider.lower(): breaker(provider).state() for provider, key in in_use.items() if key}
+    return {provider.lower(): breaker(provider.lower()).state() for provider, key in in_use.items() if key}

@@ -16,14 +16,17 @@ from django_prometheus.exports import ExportToDjangoView
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import tokens
 from accounts.authentication import CallerAuthentication
 from accounts.channels import sending
 from accounts.models import Scope, ServiceKey, User
+from config.core import storage
 from config.core.errors import Forbidden, reading
 from config.core.json import dump_json
 from config.core.redis import RedisError, redis_client
 from config.core.request import direct_address_of
 from fitness import clouds
+from prizes import gateways
 
 DETAILS_TTL_SECONDS = 5
 _migrated: list[bool] = []
@@ -56,7 +59,8 @@ def detailed(request: HttpRequest) -> HttpResponse:
     found = _remembered()
     if found is None:
         components = check_components()
-        circuits = {**clouds.circuits(), **sending.circuits()}
+        calls = (clouds, sending, tokens, gateways, storage)
+        circuits = {name: state for part in calls for name, state in part.circuits().items()}
         found = {"status": _overall(components), "components": components, "circuits": circuits}
         _remember(found)
     return _answer(found)

@@ -45,18 +45,25 @@ class Breaker:
     def call(self, *failures: type[Exception]) -> Iterator[None]:
         """Around one call; ``failures`` are the exceptions that speak against the service, any other end of the call
         speaks for it. Raises CircuitOpen without calling."""
-        circuit, moved = self._move(admitted)
-        if not moved:
-            raise CircuitOpen(self._name, max(1.0, circuit.until - time.time()))
+        self.admit()
         try:
             yield
         except failures:
-            self._move(failed)
+            self.note(well=False)
             raise
         except Exception:
-            self._move(succeeded)
+            self.note(well=True)
             raise
-        self._move(succeeded)
+        self.note(well=True)
+
+    def admit(self) -> None:
+        """Before a call whose end is told to `note`. Raises CircuitOpen."""
+        circuit, moved = self._move(admitted)
+        if not moved:
+            raise CircuitOpen(self._name, max(1.0, circuit.until - time.time()))
+
+    def note(self, *, well: bool) -> None:
+        self._move(succeeded if well else failed)
 
     def state(self) -> CircuitState:
         try:

@@ -210,7 +210,7 @@ class Environment:
         default=30, metadata=means("After so long without news a connected cloud is asked anyway.")
     )
     BREAKER_FAILURES: int = field(
-        default=5, metadata=means("After so many failures in a row a cloud or a messages' provider is left alone.")
+        default=5, metadata=means("After so many failures in a row whatever we call elsewhere is left alone.")
     )
     BREAKER_SECONDS: int = field(default=30, metadata=means("How long it is left alone."))
     MAIL_FROM: str = field(default="", metadata=means("Sender of e-mails, such as Pacesetter <steps@example.org>."))

@@ -7,6 +7,12 @@ from typing import Any
 import orjson
 from django.utils.functional import Promise
 
+MOST_DEPTH = 32
+"""Levels of arrays and objects; ours have six. Whatever walks over a value may call itself for each."""
+
+MOST_VALUES = 200_000
+"""An upload of ten thousand samples has half of it. Eight megabytes of empty arrays would take two hundred."""
+
 _MOST_EXACT = 2**53 - 1
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_NON_STR_KEYS
 
@@ -54,9 +60,24 @@ def _ordered(value: Any) -> Any:
 
 def load_json(text: bytes) -> Any:
     """Numbers with a fraction become Decimal. NaN and Infinity are let through as Decimals, so that one bad
-    record of a batch can be named instead of the whole batch being unreadable."""
+    record of a batch can be named instead of the whole batch being unreadable. Raises UnreadableJSON."""
+    if text.count(b",") > MOST_VALUES:  # those in texts too: nobody writes so many
+        raise UnreadableJSON(f"The body may hold {MOST_VALUES} values at most.")
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
+        value = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as error:
         # UnicodeDecodeError and JSONDecodeError are ValueErrors; an exponent beyond Decimal's is an ArithmeticError.
         raise UnreadableJSON("The body is not valid JSON.") from error
+    if text.count(b"[") + text.count(b"{") > MOST_DEPTH and _is_deeper(value, MOST_DEPTH):
+        raise UnreadableJSON(f"The body may be nested {MOST_DEPTH} levels deep at most.")
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        inside = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [value for values in inside for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True

@@ -275,8 +275,8 @@ class Blocks:
             block.left -= 1
         if len(blocks) == 1:
             return Standing(limits[0], blocks[0].left + blocks[0].beyond)
-        left, limit = min((block.left + block.beyond, place) for place, block in enumerate(blocks))
-        return Standing(limits[limit], left)
+        left, place = min((block.left + block.beyond, place) for place, block in enumerate(blocks))
+        return Standing(limits[place], left)
 
     async def fetch(self, subject: str, limits: Sequence[Limit]) -> Standing:
         """The same with what Redis still has. One question for a caller is under way at a time, and all of theirs who

@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 CACHE_READS = Counter("pacesetter_cache_reads_total", "Cached reads by what is cached", ["name", "result"])
 RATE_LIMITED = Counter("pacesetter_rate_limited_total", "Requests refused by a limit", ["limit"])
+CONNECTIONS_ENDED = Counter("pacesetter_connections_ended_total", "Connections ended for size or slowness", ["reason"])
 LIMITER_FALLBACKS = Counter("pacesetter_limiter_fallbacks_total", "Limits counted locally because Redis was out")
 RECORDS = Counter("pacesetter_activity_records_total", "Synced records by outcome", ["outcome"])
 MIRROR_FAILURES = Counter("pacesetter_mirror_failures_total", "Board changes that Redis did not take at once")

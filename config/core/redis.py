@@ -64,6 +64,8 @@ class Pool(redis.BlockingConnectionPool):
 
 
 class _Pipeline(redis.client.Pipeline):
+    connection_pool: Pool
+
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         with self.connection_pool.asked():
             answers: list[Any] = super().execute(raise_on_error)
@@ -77,7 +79,7 @@ class Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with self.connection_pool.asked():
-            return super().execute_command(*args, **options)
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> _Pipeline:
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)

@@ -21,13 +21,25 @@ def client_address(connection: str | None, forwarded_for: str | None, proxy_coun
 
     Each trusted proxy appends the address it saw, so with ``proxy_count`` of them the client is that many entries from
     the right; what stands further left was written by the client and proves nothing. Without proxies, or with
-    fewer entries than proxies, the connection's own address counts.
+    fewer entries than proxies, or where that entry is no address, the connection's own address counts. Some proxies
+    append a port, and a zone names an interface of theirs: both are cut off.
     """
     if proxy_count:
         seen = [part.strip() for part in (forwarded_for or "").split(",") if part.strip()]
-        if len(seen) >= proxy_count and _parsed(seen[-proxy_count]):
-            return seen[-proxy_count]
-    return connection if connection and _parsed(connection) else ""
+        if len(seen) >= proxy_count and (address := _bare(seen[-proxy_count])):
+            return address
+    return _bare(connection or "")
+
+
+_WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::\d{1,5})?|([^:]+):\d{1,5}")
+
+
+def _bare(text: str) -> str:
+    """The address in ``192.0.2.1:443``, ``[2001:db8::1]:443``, ``fe80::1%eth0`` or as it is; empty for anything
+    else."""
+    match = _WITH_PORT.fullmatch(text)
+    address = ((match[1] or match[2]) if match else text).partition("%")[0]
+    return address if _parsed(address) else ""
 
 
 def address_of(request: object) -> str:

@@ -6,9 +6,12 @@ from contextlib import contextmanager
 import structlog
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
+from config.core.circuit import CircuitState
 from config.core.errors import Unavailable
+from config.core.outgoing import breaker
 
 log = structlog.get_logger(__name__)
 
@@ -33,3 +36,9 @@ class PrivateFiles(FileSystemStorage):
 
     def url(self, name: str | None) -> str:
         raise ValueError("A private file has no address here; a view has to hand it over.")
+
+
+def circuits() -> dict[str, CircuitState]:
+    """Of a store that is elsewhere."""
+    elsewhere = settings.STORAGES["default"]["BACKEND"] == "config.core.buckets.Bucket"
+    return {"files": breaker("files").state()} if elsewhere else {}

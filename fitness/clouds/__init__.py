@@ -4,9 +4,9 @@ from functools import cache
 
 from django.conf import settings
 
-from config.core.breaker import Breaker
-from config.core.circuit import CircuitState, Limits
+from config.core.circuit import CircuitState
 from config.core.errors import Conflict, NotFound
+from config.core.outgoing import breaker
 from fitness.clouds.base import Provider
 from fitness.clouds.google_fit import GoogleFit
 from fitness.clouds.google_health import GoogleHealth
@@ -24,10 +24,6 @@ def provider(name: str) -> Provider:
     cloud = KNOWN[name]
     web = CloudWeb(name=name, title=cloud.title, breaker=breaker(name), timeout_seconds=settings.CLOUD_TIMEOUT_SECONDS)
     return cloud(web)
-
-
-def breaker(name: str) -> Breaker:
-    return Breaker(name, Limits(settings.BREAKER_FAILURES, settings.BREAKER_SECONDS))
 
 
 def offered() -> list[str]:

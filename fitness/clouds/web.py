@@ -10,7 +10,7 @@ import stamina
 from config.core.breaker import Breaker, CircuitOpen
 from config.core.json import UnreadableJSON, load_json
 from config.core.metrics import CLOUD_REQUESTS
-from config.core.outgoing import outgoing_client, wait_asked_for
+from config.core.outgoing import answer_to, wait_asked_for
 from fitness.clouds.base import CloudBusy, CloudError, CloudUnavailable, TokenRefused
 
 Fields = Mapping[str, Any]
@@ -94,7 +94,7 @@ class CloudWeb:
     def _answered(self, request: httpx.Request) -> httpx.Response:
         """Causes are cut off: they hold whole requests."""
         try:
-            answer = outgoing_client(self._timeout_seconds).send(request)
+            answer = answer_to(request, timeout_seconds=self._timeout_seconds)
         except httpx.TimeoutException:
             raise CloudUnavailable(f"{self._title} did not answer in time.") from None
         except httpx.HTTPError:

@@ -4,6 +4,8 @@ from functools import cache
 
 from django.conf import settings
 
+from config.core.circuit import CircuitState
+from config.core.outgoing import breaker
 from prizes.gateways.base import Gateway
 
 
@@ -28,3 +30,7 @@ def gateway(name: str) -> Gateway:
 
             return ManualGateway()
     raise KeyError(name)
+
+
+def circuits() -> dict[str, CircuitState]:
+    return {"stripe": breaker("stripe").state()} if "stripe" in settings.GATEWAYS else {}

@@ -6,6 +6,7 @@ where it is relied upon; `docs/decisions/0013-stripe.md` says what was chosen an
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,7 +14,9 @@ from typing import cast
 
 import stripe
 
+from config.core.breaker import CircuitOpen
 from config.core.money import CURRENCIES, decimals_of, to_decimal
+from config.core.outgoing import breaker
 from prizes.gateways.base import (
     BadSignature,
     Charge,
@@ -32,6 +35,7 @@ from prizes.gateways.base import (
 
 Fields = Mapping[str, object]
 
+CIRCUIT = "stripe"
 TIMEOUT_SECONDS = 10.0
 WEBHOOK_TOLERANCE_SECONDS = 300
 PAGE = 100  # the longest that Stripe gives
@@ -83,6 +87,10 @@ class _Refused(GatewayRefused):
     def __init__(self, message: str, code: str = "") -> None:
         self.code = code
         super().__init__(message)
+
+
+class _NoAnswer(OutcomeUnknown):
+    """Which speaks against Stripe."""
 
 
 class StripeGateway:
@@ -264,14 +272,20 @@ class StripeGateway:
 
 @contextmanager
 def _outcomes() -> Iterator[None]:
-    """Turns whatever the library raises into one of the three ways in which a gateway fails.
+    """Around one request, under the circuit breaker. Turns whatever the library raises into one of the three ways in
+    which a gateway fails; what the circuit keeps from leaving did not happen.
 
     No cause is kept: the library's errors carry what was sent and answered, which is not for logs.
     """
     try:
-        yield
-    except stripe.StripeError as error:
-        raise _failure(error) from None
+        with breaker(CIRCUIT).call(_NoAnswer):
+            try:
+                yield
+            except stripe.StripeError as error:
+                raise _failure(error) from None
+    except CircuitOpen as circuit:
+        waiting = math.ceil(circuit.retry_after)
+        raise GatewayBusy("Stripe failed too often and is left alone for a while.", waiting) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The library reads an answer as what it should be. One that is something else says nothing of what happened.
         raise OutcomeUnknown(f"Stripe's answer could not be read ({type(error).__name__}).") from None
@@ -281,7 +295,7 @@ def _failure(error: stripe.StripeError) -> Exception:
     """https://docs.stripe.com/error-low-level: 4xx did not happen, and 5xx or no answer may have."""
     code = _code(error)
     if isinstance(error, stripe.APIConnectionError):
-        return OutcomeUnknown("Stripe did not answer in time, or the connection broke.")
+        return _NoAnswer("Stripe did not answer in time, or the connection broke.")
     if code == "idempotency_key_in_use":
         return OutcomeUnknown("Stripe is still at work on the same request.")
     if error.http_status == 429 or code in {"lock_timeout", "rate_limit"}:
@@ -294,7 +308,7 @@ def _failure(error: stripe.StripeError) -> Exception:
         return _Refused("Stripe has had another request under the same key. Something in it was changed.", code)
     if isinstance(error, stripe.InvalidRequestError | stripe.CardError):
         return _Refused(error.user_message or "Stripe refused this, and did not say why.", code)
-    return OutcomeUnknown(f"Stripe answered with an error of its own ({error.http_status}).")
+    return _NoAnswer(f"Stripe answered with an error of its own ({error.http_status}).")
 
 
 def _code(error: stripe.StripeError) -> str:

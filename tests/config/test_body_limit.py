@@ -9,6 +9,7 @@ from asgiref.testing import ApplicationCommunicator
 
 from config.asgi import application
 from config.core.body_limit import BodyLimit
+from config.core.json import MOST_DEPTH, UnreadableJSON, load_json
 
 MAX = 8 * 1024 * 1024
 
@@ -122,3 +123,54 @@ async def test_the_limit_is_the_largest_that_passes(size: int, status: int, anno
     assert answer.status == status
     if status == 200:
         assert answer.body == str(size).encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 100_000,
+        b'{"email": ' + b"[" * 33 + b"]" * 33 + b"}",
+        b'{"a":' * 500 + b"1" + b"}" * 500,
+        b"[" * 900 + b"]" * 900,
+        b"[" + b"[]," * 250_000 + b"[]]",
+        b"[" + b"0," * 250_000 + b"0]",
+        b'{"email": 1' + b"0" * 5_000 + b"}",
+        b'{"email": 1e999999999999999999999}',
+    ],
+    ids=[
+        "endless",
+        "deep",
+        "deep objects",
+        "deep arrays",
+        "many arrays",
+        "many numbers",
+        "a long number",
+        "a large one",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/auth/token", "/api/v1/fitness/sync"])
+async def test_json_that_costs_more_than_it_says_is_a_400(path: str, text: bytes) -> None:
+    answer = await post(application, path, [text], JSON | {"content-length": str(len(text))})
+    assert answer.status in (400, 401), "the second without a token"
+    assert answer.json()["code"] == answer.status
+
+
+def test_json_may_be_as_deep_and_as_long_as_ours_ever_is() -> None:
+    deep: Any = "x"
+    for _ in range(MOST_DEPTH):
+        deep = [deep]
+    assert load_json(json.dumps(deep).encode()) == deep
+    with pytest.raises(UnreadableJSON, match="nested"):
+        load_json(json.dumps([deep]).encode())
+    sample = {
+        "id": "x",
+        "type": "steps",
+        "start": "y",
+        "end": "z",
+        "value": 1,
+        "source": "a",
+        "device": "b",
+        "zone": "c",
+    }
+    samples = {"samples": [sample] * 10_000}
+    assert load_json(json.dumps(samples).encode()) == samples

@@ -4,9 +4,11 @@ import threading
 import time
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from config.core import breaker as module
 from config.core.breaker import Breaker, CircuitOpen
@@ -140,3 +142,91 @@ def test_a_redis_that_forgets_closes_it() -> None:
     redis_client().flushdb()
     assert breaker.state() == CircuitState.CLOSED
     assert Circuit() == CLOSED
+
+
+class TwoProcesses(RuleBasedStateMachine):
+    """Two breakers of one name on the real Redis, against the machine as one would draw it on paper. A call may take
+    its time, begin in one state and end in another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        redis_client().delete("circuit:paper")
+        self.now = 1_000_000.0
+        self.breakers = [Breaker("paper", LIMITS), Breaker("paper", LIMITS)]
+        self.under_way = 0
+        self.state, self.failures, self.until = "closed", 0, 0.0
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(module.time, "time", lambda: self.now)
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 29.0, 30.0, 31.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(process=st.integers(0, 1))
+    def ask(self, process: int) -> None:
+        may = self.state == "closed" or self.now >= self.until
+        if not may:  # it is open, or half open and one call is under way
+            with pytest.raises(CircuitOpen) as refused:
+                self.breakers[process].admit()
+            assert refused.value.retry_after == max(1.0, self.until - self.now), "whoever is refused hears the truth"
+            return
+        try:
+            self.breakers[process].admit()
+        except CircuitOpen:
+            raise AssertionError("a call that may go is let through") from None
+        self.under_way += 1
+        if self.state != "closed":
+            self.state, self.until = "half_open", self.now + LIMITS.seconds
+
+    @precondition(lambda self: self.under_way)
+    @rule(process=st.integers(0, 1))
+    def end_well(self, process: int) -> None:
+        self.under_way -= 1
+        self.breakers[process].note(well=True)
+        if self.state != "open":
+            self.state, self.failures = "closed", 0
+
+    @precondition(lambda self: self.under_way)
+    @rule(process=st.integers(0, 1))
+    def end_badly(self, process: int) -> None:
+        self.under_way -= 1
+        self.breakers[process].note(well=False)
+        if self.state == "closed":
+            self.failures += 1
+        if self.state == "half_open" or (self.state == "closed" and self.failures == LIMITS.failures):
+            self.state, self.failures, self.until = "open", 0, self.now + LIMITS.seconds
+
+    @precondition(lambda self: self.under_way)
+    @rule()
+    def die(self) -> None:
+        """Whoever called never says how it ended."""
+        self.under_way -= 1
+
+    @rule()
+    def forget(self) -> None:
+        redis_client().delete("circuit:paper")
+        self.state, self.failures, self.until = "closed", 0, 0.0
+
+    @invariant()
+    def both_say_the_same(self) -> None:
+        assert [str(breaker.state()) for breaker in self.breakers] == [self.state] * 2
+
+
+TwoProcesses.TestCase.settings = hypothesis.settings(max_examples=60, stateful_step_count=40, deadline=None)
+test_two_processes_share_one_circuit = TwoProcesses.TestCase
+
+
+@pytest.mark.parametrize("rule_broken", ["admitted", "succeeded", "failed"])
+def test_a_machine_that_is_wrong_is_found_out(rule_broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong: dict[str, Any] = {
+        "admitted": lambda circuit, limits, now: circuit,
+        "succeeded": lambda circuit, limits, now: CLOSED,
+        "failed": lambda circuit, limits, now: Circuit(CircuitState.OPEN, 0, now + limits.seconds),
+    }
+    monkeypatch.setattr(module, rule_broken, wrong[rule_broken])
+    quick = hypothesis.settings(max_examples=200, database=None, phases=[hypothesis.Phase.generate], deadline=None)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        run_state_machine_as_test(TwoProcesses, settings=quick)

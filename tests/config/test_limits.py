@@ -1,22 +1,29 @@
 """Token buckets: never more than was promised, and an honest word about when to return."""
 
 import asyncio
+import copy
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
+from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import Scope, User
 from config.core import limits
 from config.core.environment import Rate
 from config.core.errors import TooMany
-from config.core.limits import Blocks, Limit, take_token
-from config.core.redis import redis_client
+from config.core.limits import Blocks, Closed, Limit, take_token
+from config.core.redis import LEFT_ALONE, RedisError, RedisLeftAlone, redis_client
+from tests.asking import ask_server, bearer, new_process
 
 
 @pytest.fixture(autouse=True)
@@ -170,3 +177,363 @@ async def test_nobody_is_refused_while_tokens_that_were_taken_for_them_lie_unuse
     for _ in range(7):  # as somebody who comes often: the blocks grow to four tokens
         assert await come()
     assert all(await asyncio.gather(*(come() for _ in range(20))))
+
+
+# --- What processes hold ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def as_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Blocks]:
+    """What another server process has."""
+
+    def begin(name: str) -> Blocks:
+        monkeypatch.setattr(limits, "_HOLDER", f"held:{name}")
+        return Blocks()
+
+    return begin
+
+
+async def test_what_a_process_holds_keeps_its_place_in_the_bucket(as_process: Callable[[str], Blocks]) -> None:
+    """Else the bucket would be full again while somebody could still spend what was taken out of it."""
+    limit, subject = Limit("test", Rate(0.01, 100)), uuid4().hex
+    here = as_process("one")
+    for _ in range(1 + 2 + 4 + 8 - 7):  # of the last block seven are left
+        await here.fetch(subject, (limit,))
+    shift(subject, 3_600_000_000)
+    elsewhere = 0
+    while taken(subject, limit.own or Rate(0, 0)):
+        elsewhere += 1
+    own = 0
+    while here.take(subject, (limit,)):
+        own += 1
+    assert (own, own + elsewhere) == (7, 100)
+
+
+async def test_two_processes_share_one_bucket(as_process: Callable[[str], Blocks]) -> None:
+    limit, subject, admitted = Limit("test", Rate(0.001, 90)), uuid4().hex, 0
+    processes = [(name, as_process(name)) for name in ("one", "two", "three")]
+    for turn in range(200):
+        name, blocks = processes[turn % 3]
+        limits._HOLDER = f"held:{name}"
+        try:
+            await blocks.fetch(subject, (limit,))
+        except TooMany:
+            continue
+        admitted += 1
+    assert admitted == 90
+
+
+async def test_who_asks_often_at_the_same_time_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, original = [], limits._taken
+
+    def counted(*args: Any) -> list[Any]:
+        asked.append(args[0])
+        return original(*args)
+
+    monkeypatch.setattr(limits, "_taken", counted)
+    limit, tight, blocks, subject = Limit("test", Rate(1, 100)), Limit("tight", Rate(1, 50)), Blocks(), uuid4().hex
+    standings = await asyncio.gather(*(blocks.fetch(subject, (limit, tight)) for _ in range(40)))
+    assert len(asked) < 12
+    assert min(standing.left for standing in standings) == 10
+    assert {standing.limit for standing in standings} == {tight}, "the nearest one is told of"
+
+
+# --- What the answers say ---------------------------------------------------------------------------------------------
+
+FIELDS = ("RateLimit-Policy", "RateLimit", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+
+def said(answer: Any) -> list[str]:
+    return [answer.headers.get(field, "") for field in FIELDS]
+
+
+@pytest.mark.django_db
+def test_every_answer_says_how_its_caller_stands(
+    person: User, signed_in: Callable[[User], APIClient], anonymous: APIClient, settings: Settings
+) -> None:
+    settings.RATE_LIMIT = Rate(0.5, 4)
+    client = signed_in(person)
+    assert said(client.get("/api/v1/users/me/profile")) == ['"request";q=4;w=8', '"request";r=3;t=2', "4", "3", "2"]
+    assert said(client.get("/api/v1/nothing"))[1] == "", "nothing was counted"
+    for _ in range(3):
+        client.get("/api/v1/users/me/profile")
+    refused = client.get("/api/v1/users/me/profile")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "2")
+    assert said(refused) == ['"request";q=4;w=8', '"request";r=0;t=2', "4", "0", "8"]
+    assert said(anonymous.get("/health/ready"))[:2] == ['"page";q=4;w=8', '"page";r=3;t=2']
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+    shown = client.get("/api/v1/users/me/profile", HTTP_ORIGIN="https://app.example.org")
+    assert {field.lower() for field in FIELDS} <= set(shown["Access-Control-Expose-Headers"].split(", "))
+    settings.RATE_LIMIT = Rate(0, 0)
+    assert said(client.get("/api/v1/users/me/profile")) == [""] * 5
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_front_says_it_out_of_what_it_holds(
+    person: User, make_competition: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asgiref.sync import sync_to_async
+
+    settings.RATE_LIMIT = Rate(0.001, 100)
+    board = await sync_to_async(make_competition)()
+    asked, original = [], limits._taken
+    monkeypatch.setattr(limits, "_taken", lambda *args: (asked.append(args), original(*args))[1])
+    async with new_process():
+        left = []
+        for _ in range(14):
+            answer = await ask_server(f"/api/v1/leaderboard/{board.id}", headers=bearer(person))
+            left.append(int(answer.headers["RateLimit-Remaining"]))
+        assert left == list(range(99, 85, -1)), "as if each had been counted by itself"
+        assert len(asked) == 4, "blocks of one, two, four and eight"
+        assert said(answer)[0] == '"request";q=100;w=100000'
+        odd = await ask_server(f"/api/v1/leaderboard/{board.id}?offset=1", headers=bearer(person))
+        assert odd.headers["RateLimit-Remaining"] == "85", "the front has counted it, Django says so"
+        sync = await ask_server(
+            "/api/v1/fitness/sync",
+            "POST",
+            headers=bearer(person) | {"Content-Type": "application/json"},
+            content=b'{"steps": 1, "source": "health_connect"}',
+        )
+        assert (sync.status_code, said(sync)[:2]) == (200, ['"sync";q=60;w=12', '"sync";r=59;t=1'])
+
+
+# --- Tighter ones -----------------------------------------------------------------------------------------------------
+
+TIGHTER: list[tuple[str, str, str]] = [
+    ("POST", "/api/v1/fitness/sync", "sync"),
+    ("POST", "/api/v1/leaderboard/update", "sync"),
+    ("POST", "/api/v1/auth/ticket", "ticket"),
+    ("POST", "/api/v1/users/me/avatar", "picture"),
+    ("POST", "/api/v1/fitness/imports", "import"),
+    ("POST", "/api/v1/users/me/export", "export"),
+    ("GET", "/api/v1/users/me/export/file", "export"),
+    ("PUT", "/api/v1/users/me/phone", "code"),
+    ("POST", "/api/v1/prizes/distribute/{id}", "money"),
+    ("POST", "/api/v1/prizes/approve/{id}", "money"),
+    ("POST", "/api/v1/prizes/funding/{id}", "money"),
+    ("POST", "/api/v1/prizes/payout-account", "money"),
+    ("POST", "/api/v1/auth/register", "register"),
+    ("POST", "/api/v1/auth/token", "log_in"),
+]
+GUARDED = {"code", "money", "register", "log_in"}
+ADDRESS = "192.0.2.1"
+LOG_IN = {"email": "ada@example.org", "password": "a-long-walk-home"}
+
+
+def send(client: APIClient, method: str, path: str) -> Any:
+    return client.generic(
+        method,
+        path.replace("{id}", str(uuid4())),
+        data=b'{"email": "ada@example.org", "password": "a-long-walk-home", "name": "Ada"}',
+        content_type="application/json",
+        REMOTE_ADDR=ADDRESS,
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "path", "name"), TIGHTER)
+def test_what_costs_more_has_a_tighter_limit(
+    person: User, signed_in: Callable[[User], APIClient], method: str, path: str, name: str
+) -> None:
+    subject = ADDRESS if name in ("register", "log_in") else f"caller:{person.id}"
+    redis_client().hset(f"limit:{name}:{subject}", mapping={"tokens": 0, "at": int(time.time() * 1000)})
+    refused = send(signed_in(person), method, path)
+    assert refused.status_code == 429, refused.content
+    assert said(refused)[1].startswith(f'"{name}";r=0;t={refused["Retry-After"]}')
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "path", "name"), TIGHTER)
+def test_without_redis_log_ins_and_money_are_closed_and_the_rest_goes_on(
+    redis_out: None, person: User, signed_in: Callable[[User], APIClient], method: str, path: str, name: str
+) -> None:
+    answer = send(signed_in(person), method, path)
+    assert (answer.status_code == 503) == (name in GUARDED), answer.content
+    if name in GUARDED:
+        assert (answer["Retry-After"], answer.json()["code"]) == ("1", 503)
+        assert answer.json()["error"] == "Service Unavailable"
+
+
+@pytest.mark.django_db
+def test_without_redis_whoever_is_in_stays_in(redis_out: None, person: User, anonymous: APIClient) -> None:
+    from accounts.services.log_ins import begin_log_in
+
+    refresh = str(begin_log_in(person=person))
+    assert anonymous.post("/api/v1/auth/token/refresh", {"refresh": refresh}).status_code == 200
+
+
+@pytest.mark.django_db
+def test_services_sync_for_many_people(with_key: Callable[..., APIClient]) -> None:
+    assert "sync" not in said(send(with_key(Scope.ACTIVITY_WRITE), "POST", "/api/v1/fitness/sync"))[1]
+
+
+# --- Who it is --------------------------------------------------------------------------------------------------------
+
+ATTACKS: list[dict[str, str]] = [
+    {"HTTP_X_FORWARDED_FOR": "198.51.100.%d"},
+    {"HTTP_X_FORWARDED_FOR": "198.51.100.%d, 198.51.100.7"},
+    {"HTTP_X_FORWARDED_FOR": "garbage %d, 198.51.100.7, "},
+    {"HTTP_X_FORWARDED_FOR": "%d"},
+    {"HTTP_X_FORWARDED_FOR": ",,%d,,"},
+    {"HTTP_FORWARDED": "for=198.51.100.%d"},
+    {"HTTP_X_REAL_IP": "198.51.100.%d"},
+    {"HTTP_CLIENT_IP": "198.51.100.%d"},
+    {"HTTP_TRUE_CLIENT_IP": "198.51.100.%d"},
+    {"HTTP_CF_CONNECTING_IP": "198.51.100.%d"},
+]
+
+
+def addresses_limited(anonymous: APIClient, headers: dict[str, str], remote: str) -> list[int]:
+    return [
+        anonymous.get("/health/ready", REMOTE_ADDR=remote, **{name: value % n if "%" in value else value}).status_code
+        for n in range(1, 4)
+        for name, value in headers.items()
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("headers", ATTACKS, ids=str)
+def test_no_header_makes_somebody_else_of_a_client(
+    anonymous: APIClient, settings: Settings, headers: dict[str, str]
+) -> None:
+    settings.RATE_LIMIT, settings.PROXY_COUNT = Rate(0.001, 2), 0
+    assert addresses_limited(anonymous, headers, "192.0.2.1") == [200, 200, 429]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("proxies", "forwarded"),
+    [
+        (1, "%d.1.1.1, 198.51.100.7"),
+        (1, "garbage %d, 198.51.100.7:40%d".replace("40%d", "4000")),
+        (1, "%d, [2001:db8::7]:443"),
+        (2, "%d.1.1.1, 198.51.100.7, 10.0.0.1"),
+        (2, "198.51.100.%d"),  # fewer than there are proxies: the connection's counts
+        (1, "198.51.100.%d garbage"),
+    ],
+)
+def test_what_stands_left_of_the_proxies_entries_proves_nothing(
+    anonymous: APIClient, settings: Settings, proxies: int, forwarded: str
+) -> None:
+    settings.RATE_LIMIT, settings.PROXY_COUNT = Rate(0.001, 2), proxies
+    settings.SECURE_PROXY_SSL_HEADER = None
+    assert addresses_limited(anonymous, {"HTTP_X_FORWARDED_FOR": forwarded}, "10.0.0.2") == [200, 200, 429]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("one", "another", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "::ffff:c000:201", True),
+        ("fe80::1%eth0", "fe80::1%eth1", True),
+        ("::ffff:192.0.2.1%3", "192.0.2.1", True),
+        ("192.0.2.1:1111", "192.0.2.1:2222", True),
+        ("[2001:db8::1]:1111", "2001:db8::1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_an_address_is_one_however_it_is_written(
+    anonymous: APIClient, settings: Settings, one: str, another: str, same: bool
+) -> None:
+    settings.RATE_LIMIT, settings.PROXY_COUNT = Rate(0.001, 1), 1
+    settings.SECURE_PROXY_SSL_HEADER = None
+    seen = [
+        anonymous.get("/health/ready", REMOTE_ADDR="10.0.0.2", HTTP_X_FORWARDED_FOR=address).status_code
+        for address in (one, another)
+    ]
+    assert seen == [200, 429 if same else 200]
+
+
+# --- A Redis that hangs, and a pool that is used up -------------------------------------------------------------------
+
+
+class Hanging:
+    """Takes connections and commands; answers +OK while it is ``awake``."""
+
+    def __init__(self) -> None:
+        self.awake, self.asked = False, 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._server.getsockname()[1]}/0"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            while data := connection.recv(65536):
+                self.asked += 1
+                if self.awake:
+                    connection.sendall(b"+OK\r\n" * max(1, data.count(b"*")))
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@pytest.fixture
+def hanging(settings: Settings) -> Iterator[Hanging]:
+    redis = Hanging()
+    caches = copy.deepcopy(settings.CACHES)
+    for options in caches.values():
+        options["LOCATION"] = redis.url
+    settings.CACHES = caches
+    limits._local.clear()
+    yield redis
+    redis.close()
+    limits._local.clear()
+    cache.close()
+
+
+@pytest.mark.slow
+def test_a_redis_that_hangs_costs_one_caller_a_second_and_not_everybody(hanging: Hanging) -> None:
+    def seconds_of(calls: int) -> list[float]:
+        def one(_: int) -> float:
+            began = time.monotonic()
+            take_token(Limit("test", Rate(1000, 1000)), "a")
+            return time.monotonic() - began
+
+        with ThreadPoolExecutor(calls) as pool:
+            return sorted(pool.map(one, range(calls)))
+
+    assert seconds_of(1)[0] >= 1, "it takes a time-out to find out"
+    assert seconds_of(8)[-1] < 0.5
+    with pytest.raises(RedisLeftAlone):
+        redis_client().get("x")
+    with pytest.raises(Closed):
+        take_token(Limit("test", Rate(1, 1), closed=True), "a")
+    time.sleep(LEFT_ALONE.seconds)
+    *others, tried = seconds_of(8)
+    assert others[-1] < 0.5 <= tried, "one tries for all"
+    hanging.awake = True
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            assert redis_client().execute_command("PING")
+            break
+        except RedisError:
+            assert time.monotonic() < deadline, "it is asked again by itself"
+            time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_pool_that_is_used_up_is_no_reason_to_leave_redis_alone() -> None:
+    pool = redis_client().connection_pool
+    busy = [pool.get_connection() for _ in range(pool.max_connections)]
+    before = REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total") or 0
+    try:
+        assert taken("a", Rate(1, 5))
+        with pytest.raises(Closed):
+            take_token(Limit("test", Rate(1, 1), closed=True), "b")
+    finally:
+        for connection in busy:
+            pool.release(connection)
+    assert REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total") == before + 2
+    assert redis_client().ping(), "at once"

@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from config.core.breaker import CircuitState
+from config.core.circuit import CircuitState
 from fitness import clouds, tasks
 from fitness.clouds import google_health
 from fitness.clouds.google_health import GoogleHealth

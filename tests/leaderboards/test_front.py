@@ -408,7 +408,7 @@ async def test_somebody_who_comes_often_is_not_counted_one_by_one(
     asked = 0
     taken = limits._taken
 
-    def counted(*args: Any) -> int:
+    def counted(*args: Any) -> list[Any]:
         nonlocal asked
         asked += 1
         return taken(*args)

@@ -19,7 +19,7 @@ from accounts.channels.base import (
     ProviderUnavailable,
 )
 from accounts.channels.sending import circuits
-from config.core.breaker import CircuitState
+from config.core.circuit import CircuitState
 from tests.accounts.channels.conftest import ADDRESS, BODY, NUMBER, REFERENCE, SOON, TOKEN, Side
 from tests.accounts.channels.serving import Answer, Fault, json_answer
 
