@@ -17,8 +17,6 @@ from config.core import environment
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 
-UNACKNOWLEDGED_MS = 30_000
-"""A client that takes nothing for so long is gone, or wants to keep memory here; its connection is broken off."""
 GOODBYE_SECONDS = 5.0
 
 
@@ -56,7 +54,7 @@ def main() -> None:
     # A thread that reads a board shares the interpreter with the event loop: shorter turns make shorter pauses.
     sys.setswitchinterval(0.001)
     env = environment.read()
-    from config.core.connections import Connection  # not before the settings are named
+    from config.core.connections import Connection, bound_what_lies  # not before the settings are named
 
     config = uvicorn.Config(
         "config.asgi:application",
@@ -78,7 +76,7 @@ def main() -> None:
     )
     signal.signal(signal.SIGTERM, _leave)
     listening = config.bind_socket()
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)  # accepted ones inherit it
+    bound_what_lies(listening)
     Server(config).run(sockets=[listening])
 
 

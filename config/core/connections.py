@@ -6,6 +6,8 @@ and one address has so many connections. nginx does much of this in front; but n
 """
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from http import HTTPStatus
 from typing import Any
@@ -47,6 +49,21 @@ class _Stop(Exception):
     """Ends the parser's work."""
 
 
+UNACKNOWLEDGED_MS = 30_000
+"""A client that takes nothing for so long is gone, or wants to keep memory here; its connection is broken off."""
+SEND_BUFFER_BYTES = 128 * 1024
+"""Of the kernel, which would let four megabytes lie for somebody who takes a byte now and then."""
+
+
+def bound_what_lies(listening: socket.socket) -> None:
+    """For all connections that this socket will accept, which inherit it."""
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""Without lingering: what the kernel holds is not sent any more."""
+
 _open: Counter[str] = Counter()
 """Connections by address, but for those that became sockets: they are counted as such."""
 
@@ -58,7 +75,8 @@ class Connection(HttpToolsProtocol):
     """A body may take so long, and a second more for each so many bytes of it that have come."""
     LEAST_BODY_BYTES_PER_SECOND = 1024
     ANSWER_SECONDS = 30.0
-    """Who leaves more than 64 KiB of answers lying for so long is let go, and who leaves anything when all is said."""
+    """An answer that waits here to be taken is looked at so often, and must have shrunk by this much a second."""
+    LEAST_ANSWER_BYTES_PER_SECOND = 1024
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -120,6 +138,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head, self._loose_bytes = False, 0
+        self._stop_waiting()
         if self._has_long_url():
             self._refuse(AddressTooLong())
         elif len(self.headers) > MOST_HEADERS:
@@ -193,7 +212,7 @@ class Connection(HttpToolsProtocol):
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None
-        if self.transport.is_closing():
+        if self.cycle is not None and self.cycle.response_complete:
             self._expect_to_be_rid_of_it()
 
     def on_response_complete(self) -> None:
@@ -203,14 +222,19 @@ class Connection(HttpToolsProtocol):
 
     def _expect_to_be_rid_of_it(self) -> None:
         if self._leaving is None:
-            self._leaving = self.loop.call_later(self.ANSWER_SECONDS, self._answer_is_late)
+            waiting_bytes = self.transport.get_write_buffer_size()
+            self._leaving = self.loop.call_later(self.ANSWER_SECONDS, self._look_what_was_taken, waiting_bytes)
 
-    def _answer_is_late(self) -> None:
+    def _look_what_was_taken(self, waited_bytes: int) -> None:
+        """While writing is paused or over nothing is added, so what is less was taken."""
         self._leaving = None
-        if not self.transport.get_write_buffer_size():
+        taken_bytes = waited_bytes - self.transport.get_write_buffer_size()
+        if taken_bytes == waited_bytes:
             return
-        if self.flow.write_paused or self.transport.is_closing():
+        stalls = self.flow.write_paused or self.transport.is_closing()
+        if stalls and taken_bytes < self.ANSWER_SECONDS * self.LEAST_ANSWER_BYTES_PER_SECOND:
             CONNECTIONS_ENDED.labels(reason="answer").inc()
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.transport.abort()
         else:
             self._expect_to_be_rid_of_it()

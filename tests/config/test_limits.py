@@ -18,6 +18,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
+from competitions.models import Competition
 from config.core import limits
 from config.core.environment import Rate
 from config.core.errors import TooMany
@@ -233,7 +234,7 @@ async def test_who_asks_often_at_the_same_time_is_asked_for_once(monkeypatch: py
     monkeypatch.setattr(limits, "_taken", counted)
     limit, tight, blocks, subject = Limit("test", Rate(1, 100)), Limit("tight", Rate(1, 50)), Blocks(), uuid4().hex
     standings = await asyncio.gather(*(blocks.fetch(subject, (limit, tight)) for _ in range(40)))
-    assert len(asked) < 12
+    assert len(asked) < 20
     assert min(standing.left for standing in standings) == 10
     assert {standing.limit for standing in standings} == {tight}, "the nearest one is told of"
 
@@ -268,14 +269,16 @@ def test_every_answer_says_how_its_caller_stands(
     assert said(client.get("/api/v1/users/me/profile")) == [""] * 5
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_the_front_says_it_out_of_what_it_holds(
-    person: User, make_competition: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from asgiref.sync import sync_to_async
+@pytest.fixture
+def board(transactional_db: None, make_competition: Any) -> Competition:
+    made: Competition = make_competition()
+    return made
 
+
+async def test_the_front_says_it_out_of_what_it_holds(
+    person: User, board: Competition, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.RATE_LIMIT = Rate(0.001, 100)
-    board = await sync_to_async(make_competition)()
     asked, original = [], limits._taken
     monkeypatch.setattr(limits, "_taken", lambda *args: (asked.append(args), original(*args))[1])
     async with new_process():
@@ -286,15 +289,14 @@ async def test_the_front_says_it_out_of_what_it_holds(
         assert left == list(range(99, 85, -1)), "as if each had been counted by itself"
         assert len(asked) == 4, "blocks of one, two, four and eight"
         assert said(answer)[0] == '"request";q=100;w=100000'
-        odd = await ask_server(f"/api/v1/leaderboard/{board.id}?offset=1", headers=bearer(person))
-        assert odd.headers["RateLimit-Remaining"] == "85", "the front has counted it, Django says so"
-        sync = await ask_server(
-            "/api/v1/fitness/sync",
-            "POST",
-            headers=bearer(person) | {"Content-Type": "application/json"},
-            content=b'{"steps": 1, "source": "health_connect"}',
-        )
-        assert (sync.status_code, said(sync)[:2]) == (200, ['"sync";q=60;w=12', '"sync";r=59;t=1'])
+        for media_type, status, left_now in (("application/json", 200, 59), ("text/plain", 415, 58)):
+            sync = await ask_server(
+                "/api/v1/fitness/sync",
+                "POST",
+                headers=bearer(person) | {"Content-Type": media_type},
+                content=b'{"steps": 1, "source": "health_connect"}',
+            )
+            assert (sync.status_code, said(sync)[:2]) == (status, ['"sync";q=60;w=12', f'"sync";r={left_now};t=1'])
 
 
 # --- Tighter ones -----------------------------------------------------------------------------------------------------
@@ -307,7 +309,7 @@ TIGHTER: list[tuple[str, str, str]] = [
     ("POST", "/api/v1/fitness/imports", "import"),
     ("POST", "/api/v1/users/me/export", "export"),
     ("GET", "/api/v1/users/me/export/file", "export"),
-    ("PUT", "/api/v1/users/me/phone", "code"),
+    ("PUT", "/api/v1/notifications/phone", "code"),
     ("POST", "/api/v1/prizes/distribute/{id}", "money"),
     ("POST", "/api/v1/prizes/approve/{id}", "money"),
     ("POST", "/api/v1/prizes/funding/{id}", "money"),
@@ -516,7 +518,7 @@ def test_a_redis_that_hangs_costs_one_caller_a_second_and_not_everybody(hanging:
     deadline = time.monotonic() + 5
     while True:
         try:
-            assert redis_client().execute_command("PING")
+            assert redis_client().execute_command("ECHO", "x")
             break
         except RedisError:
             assert time.monotonic() < deadline, "it is asked again by itself"

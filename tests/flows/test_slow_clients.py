@@ -13,8 +13,10 @@ import pytest
 import uvicorn
 
 from config.core import connections
-from config.core.connections import MOST_HEAD_BYTES, MOST_HEADERS, MOST_URL_BYTES, Connection
+from config.core.connections import MOST_HEAD_BYTES, MOST_HEADERS, MOST_URL_BYTES, Connection, bound_what_lies
 from config.core.environment import Rate
+
+pytestmark = pytest.mark.slow  # they wait for the server's patience to end
 
 HEAD = b"Host: testserver\r\n"
 LARGE = 4 * 1024 * 1024
@@ -24,7 +26,8 @@ class Hasty(Connection):
     HEAD_SECONDS = 0.4
     BODY_SECONDS = 0.4
     LEAST_BODY_BYTES_PER_SECOND = 1000
-    ANSWER_SECONDS = 0.5
+    ANSWER_SECONDS = 0.3
+    LEAST_ANSWER_BYTES_PER_SECOND = 20_000
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -51,9 +54,13 @@ def port() -> Iterator[int]:
         application, loop="uvloop", http=Hasty, lifespan="off", log_config=None, server_header=False, port=0
     )
     listening = config.bind_socket()
+    bound_what_lies(listening)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
     yield listening.getsockname()[1]
     server.should_exit = True
     thread.join(10)
@@ -159,7 +166,7 @@ def test_who_takes_an_answer_a_byte_at_a_time_is_let_go(call: Any) -> None:
     slow.sendall(b"GET /large HTTP/1.1\r\n" + HEAD + b"\r\n")
     deadline, taken = time.monotonic() + 8, 0
     with suppress(ConnectionResetError):
-        while piece := slow.recv(16):
+        while piece := slow.recv(200):
             taken += len(piece)
             time.sleep(0.02)
             assert time.monotonic() < deadline, "the server still waits"
