@@ -29,7 +29,7 @@ from rest_framework.throttling import BaseThrottle
 from config.core.environment import Rate
 from config.core.errors import TooMany, Unavailable
 from config.core.metrics import LIMITER_FALLBACKS, RATE_LIMITED
-from config.core.redis import RedisError, Script
+from config.core.redis import RedisError, RedisLeftAlone, Script
 from config.core.request import address_block, address_of, counted_standing, is_counted
 from config.core.threads import in_thread
 
@@ -189,7 +189,8 @@ def _taken(wanted: Sequence[tuple[Limit, int]], subject: str, holder: str) -> li
         answers = _take.for_each(calls) if len(calls) > 1 else [_take(*call) for call in calls]
     except RedisError as error:
         LIMITER_FALLBACKS.inc()
-        log.warning("limit_counted_locally", error=type(error).__name__)
+        if not isinstance(error, RedisLeftAlone):  # or there would be a line for each request
+            log.warning("limit_counted_locally", error=type(error).__name__)
         if any(limit.closed for limit, _ in wanted):
             raise Closed from None
         now = time.monotonic()
