@@ -11,7 +11,7 @@ from config.core.outgoing import breaker
 NAME = "files"
 
 
-class StoreLeftAlone(BotoCoreError):
+class StoreLeftAlone(BotoCoreError):  # type: ignore[misc]  # it has no types
     fmt = "The store failed too often and is left alone for a while."
 
 

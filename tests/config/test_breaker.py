@@ -156,7 +156,7 @@ class TwoProcesses(RuleBasedStateMachine):
         self.under_way = 0
         self.state, self.failures, self.until = "closed", 0, 0.0
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(module.time, "time", lambda: self.now)
+        self.patch.setattr(time, "time", lambda: self.now)
 
     def teardown(self) -> None:
         self.patch.undo()

@@ -30,10 +30,13 @@ async def hammer(subject: str, seconds: float) -> None:
         if now % (BURST_SECONDS + PAUSE_SECONDS) > BURST_SECONDS:
             await asyncio.sleep(0.01)
             continue
-        for take in (lambda: blocks.fetch(subject, (LIMIT,)), lambda: asyncio.to_thread(take_token, LIMIT, subject)):
+        for in_a_block in (True, False):
             asked = time.monotonic()
             try:
-                await take()
+                if in_a_block:
+                    await blocks.fetch(subject, (LIMIT,))
+                else:
+                    await asyncio.to_thread(take_token, LIMIT, subject)
             except TooMany:
                 await asyncio.sleep(0.005)
             else:
