@@ -98,7 +98,8 @@ def main() -> int:
             f"NOT ASKED: the advisory service said nothing about {len(unasked)} packages ({', '.join(unasked[:3])}, …)."
             " Whether they have known holes is open; run this where the service can be reached."
         )
-    sys.stdout.write("\n".join([*said, f"{len(found)} secrets, {len(holes)} known holes.", ""]))
+    among = "in those that were asked about" if unasked else "in all that is locked"
+    sys.stdout.write("\n".join([*said, f"{len(found)} secrets, {len(holes)} known holes {among}.", ""]))
     return 1 if found or holes else 0
 
 
