@@ -1,16 +1,15 @@
-"""Calls of one role, made up by schemathesis: first the bounds of every operation one by one, then scenarios along the
-links, in which real ids are used."""
+"""Calls of one role, made up by schemathesis: scenarios along the links, in which real ids are used, and the bounds
+of every operation one by one.
+
+schemathesis is loaded where it is needed: every run of the tests collects this, and few use it.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
-
-import schemathesis
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import events, from_schema
 
 from tests.fuzz.document import Document
 
@@ -91,6 +90,8 @@ class Calls:
 
 
 def make_calls(task: Task) -> Calls:
+    from schemathesis.engine import events
+
     calls, began = Calls(task.role), time.monotonic()
     failures: dict[tuple[str, str, str], tuple[Failure, int]] = {}
     for event in _events(task, calls):
@@ -99,38 +100,55 @@ def make_calls(task: Task) -> Calls:
         elif isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
             _count(event.recorder, calls)
             _note_failures(event.recorder, task, failures)
+    if calls.cases < task.cases:
+        calls.errors.append(f"{task.role}: only {calls.cases} of {task.cases} calls were answered.")
     calls.failures = list(failures.values())
     calls.seconds = time.monotonic() - began
     return calls
 
 
 def _events(task: Task, calls: Calls) -> Iterator[Any]:
-    """The bounds make up to half of the cases, so that there is always something of both."""
+    """Scenarios, then bounds, then scenarios for as many as are left: the bounds of all operations are some thousands,
+    and those of few fields come last."""
+    from schemathesis.engine import from_schema
+
+    def scenarios(session: int) -> Any:
+        return from_schema(_schema(task, session)).fuzz()
+
+    half = task.cases // 2 if task.bounds else task.cases
+    yield from _scenarios(scenarios, calls, half, number=1)
     if task.bounds:
-        stream = from_schema(_schema(task)).execute()
-        for event in stream:
-            yield event
-            if calls.cases >= task.cases // 2:
-                stream.stop()
-    session = 0
-    while calls.cases < task.cases:
-        session += 1
-        until = min(task.cases, calls.cases + SESSION)
-        stream = from_schema(_schema(task, session)).fuzz()
-        for event in stream:
-            yield event
-            if calls.cases >= until:
-                stream.stop()
+        yield from _until(task.cases, calls, from_schema(_schema(task, 0)).execute())
+        yield from _scenarios(scenarios, calls, task.cases, number=1001)
 
 
-def _schema(task: Task, session: int = 0) -> Any:
+def _scenarios(begin: Callable[[int], Any], calls: Calls, cases: int, *, number: int) -> Iterator[Any]:
+    before = -1
+    while before < calls.cases < cases:
+        before = calls.cases
+        yield from _until(min(cases, before + SESSION), calls, begin(number))
+        number += 1
+
+
+def _until(cases: int, calls: Calls, stream: Any) -> Iterator[Any]:
+    """The events of a run, which ends when there are so many cases."""
+    for event in stream:
+        yield event
+        if calls.cases >= cases:
+            stream.stop()
+
+
+def _schema(task: Task, session: int) -> Any:
     """Every session begins at another operation: hypothesis prefers what stands first."""
+    from schemathesis import openapi
+    from schemathesis.config import SchemathesisConfig
+
     document = dict(task.document)
     paths = list(document["paths"].items())
     Random(task.seed + session).shuffle(paths)
     document["paths"] = dict(paths)
     config = SchemathesisConfig.from_dict(_config(task, task.seed + session))
-    return schemathesis.openapi.from_dict(document, config=config)
+    return openapi.from_dict(document, config=config)
 
 
 def _config(task: Task, seed: int) -> dict[str, Any]:

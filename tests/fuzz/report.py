@@ -6,7 +6,7 @@ import platform
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +49,15 @@ class Report:
         return found
 
     def as_json(self) -> str:
-        shown = asdict(self) | {"cases": cases_of(self.calls), "faults": self.faults, "machine": machine()}
+        shown = {
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "machine": machine(),
+            "cases": cases_of(self.calls),
+            "roles": {one.role: {"seconds": one.seconds, "statuses": one.statuses} for one in self.calls},
+            "frames": vars(self.frames) if self.frames else None,
+            "faults": self.faults,
+        }
         return json.dumps(shown, indent=2)
 
     def as_markdown(self) -> str:
