@@ -138,8 +138,8 @@ async def _without_address_async(span: Span, request: Any) -> None:
 
 
 def trace_id() -> str:
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+    place = here()
+    return trace.format_trace_id(place.trace_id) if place is not None else ""
 
 
 def step(name: str) -> AbstractContextManager[Span]:
@@ -147,8 +147,9 @@ def step(name: str) -> AbstractContextManager[Span]:
 
 
 def here() -> SpanContext | None:
+    """None where nobody will ever see the trace."""
     context = trace.get_current_span().get_span_context()
-    return context if context.is_valid else None
+    return context if context.is_valid and context.trace_flags.sampled else None
 
 
 @contextmanager
