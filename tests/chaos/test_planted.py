@@ -83,7 +83,7 @@ async def _the_books(running: Installation, found: Found) -> None:
 
 
 async def _what_is_stored(running: Installation, found: Found) -> None:
-    spoil(running, "DELETE FROM fitness_activity WHERE id = (SELECT min(id) FROM fitness_activity)")
+    spoil(running, "DELETE FROM fitness_activity WHERE id = (SELECT max(id) FROM fitness_activity)")
     found["a reading"] = await running.inside_problems()
     spoil(running, "UPDATE fitness_countedday SET steps = steps - 1 WHERE competition_id IS NULL AND steps > 0")
     found["a day"] = await checks.acknowledged_problems(running.traffic, EVERYBODY)
@@ -106,7 +106,7 @@ async def _what_is_shown(running: Installation, found: Found) -> None:
         ranks = client.keys(f"*{running.traffic.world.walk}*:ranks")[0]
         client.zincrby(ranks, -5, client.zrange(ranks, 3, 3)[0])
     found["a score in Redis"] = await running.inside_problems()
-    spoil(running, "UPDATE leaderboards_finalstandings SET document = replace(document, '900', '901')")
+    spoil(running, "UPDATE leaderboards_finalstandings SET document = replace(document, '901', '902')")
 
 
 def _altered(right: Shown) -> Shown:
