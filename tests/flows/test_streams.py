@@ -14,6 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from leaderboards.tickets import ticket_for_board
+from tests.flows.conftest import THROUGH_CLUSTER
 from tests.flows.servers import FRAME_WITHIN, Phone, Server
 from tests.leaderboards.histories import client
 
@@ -152,7 +153,8 @@ def test_the_last_event_id_resumes_with_what_was_missed(server: Server, ada: Pho
     ada.sync(200)
     with ada.streaming(board, {"mode": "delta"}, last_event_id=last.id) as stream:
         missed = stream.frame()
-    assert (missed["type"], missed["data"]["from"]) == ("leaderboard_delta", kept["version"])
+    if not THROUGH_CLUSTER:  # there it may be the other server, who has kept nothing for them and sends all of it
+        assert (missed["type"], missed["data"]["from"]) == ("leaderboard_delta", kept["version"])
     kept, _ = client.apply(kept, missed)
     assert [(row["userId"], row["score"], row["rank"]) for row in kept["rankings"]] == [(ada.user_id, 200, 1)]
 
