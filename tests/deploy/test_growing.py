@@ -33,7 +33,7 @@ def cluster_url(tmp_path: Path) -> Iterator[str]:
     command = [str(server()), "--bind", "127.0.0.1"]
     command += [str(word) for name, value in told.items() for word in (f"--{name}", value)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    client = redis.Redis(port=port)
+    client: Any = redis.Redis(port=port)
     try:
         until(lambda: answers(client))
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)

@@ -1,7 +1,7 @@
 """No migration after the first release stops the servers that run while it does."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
@@ -74,9 +74,8 @@ PLANTED = {
 
 
 def planted(*operations: Any, atomic: bool = True) -> migrations.Migration:
-    migration = migrations.Migration("9999_planted", "fitness")
-    migration.operations, migration.atomic = list(operations), atomic
-    return migration
+    made = type("Migration", (migrations.Migration,), {"operations": list(operations), "atomic": atomic})
+    return cast("migrations.Migration", made("9999_planted", "fitness"))
 
 
 @pytest.mark.parametrize("what", PLANTED)
@@ -89,7 +88,8 @@ def test_it_finds(what: str, loader: MigrationLoader) -> None:
 def good() -> dict[str, migrations.Migration]:
     small = models.CheckConstraint(condition=models.Q(amount__lt=10), name="planted")
     person = models.ForeignKey("accounts.User", models.CASCADE)
-    fields = [("id", models.BigAutoField(primary_key=True)), ("user", person), ("name", models.CharField(max_length=9))]
+    key, name = models.BigAutoField(primary_key=True), models.CharField(max_length=9)
+    fields: list[tuple[str, models.Field[Any, Any]]] = [("id", key), ("user", person), ("name", name)]
     words: Callable[..., Any] = migrations.RunPython.noop
     return {
         "a new table, with whatever it needs": planted(migrations.CreateModel("Planted", fields)),
