@@ -56,7 +56,7 @@ def page_policy(nonce: str) -> str:
 
 
 def _add_security_headers(response: HttpResponse, nonce: str = "") -> None:
-    is_page = response.get("Content-Type", "").startswith("text/html") and getattr(response, "content", b"")
+    is_page = response.get("Content-Type", "").startswith("text/html") and bool(getattr(response, "content", b""))
     if nonce and is_page:
         response.setdefault("Content-Security-Policy", page_policy(nonce))
     for name, value in SECURITY_HEADERS.items():

@@ -32,13 +32,13 @@ class Cluster(Server):
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.devservices", "cluster"],
                 cwd=ROOT,
-                env=self._environ,
+                env=self.environ,
                 stdout=output,
                 stderr=output,
             )
 
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN
+    def wait_until_ready(self, within: float = READY_WITHIN) -> None:
+        deadline = time.monotonic() + within
         while "The cluster is ready" not in self.output:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
