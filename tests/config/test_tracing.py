@@ -199,4 +199,4 @@ async def test_a_job_from_a_server_that_traces_runs_on_a_worker_that_does_not() 
 def test_the_worker_looks_after_every_job() -> None:
     from procrastinate.contrib.django import app
 
-    assert worker.look_after_job in app.worker_defaults["worker_middleware"]  # type: ignore[typeddict-item]
+    assert worker.look_after_job in app.worker_defaults["worker_middleware"]

@@ -97,7 +97,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         scan.know([raw] if raw else [])
         set_password(person, raw)
 
-    AbstractBaseUser.set_password = known_password  # type: ignore[method-assign]
+    AbstractBaseUser.set_password = known_password  # type: ignore[method-assign, assignment]
     root = logging.getLogger()
     for handler in root.handlers:
         handler.setLevel(root.level)  # as quiet as before
