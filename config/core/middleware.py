@@ -56,8 +56,8 @@ def page_policy(nonce: str) -> str:
 
 
 def _add_security_headers(response: HttpResponse, nonce: str = "") -> None:
-    is_page = response.get("Content-Type", "").startswith("text/html") and getattr(response, "content", b"")
-    if nonce and is_page:
+    content: bytes | None = getattr(response, "content", None)  # a stream has none
+    if nonce and content and response.get("Content-Type", "").startswith("text/html"):
         response.setdefault("Content-Security-Policy", page_policy(nonce))
     for name, value in SECURITY_HEADERS.items():
         response.setdefault(name, value)
