@@ -18,7 +18,7 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 
 from config.core.errors import Invalid, TooMany, as_refusal, error_response, server_error
-from config.core.limits import take_token
+from config.core.limits import PAGES, note_standing, standing_of, take_token
 from config.core.request import address_block, address_of, client_address, request_id_of
 
 log = structlog.get_logger("pacesetter.request")
@@ -105,10 +105,13 @@ class RequestMiddleware:
         request.nonce = token_urlsafe(16)  # type: ignore[attr-defined]
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id):  # type: ignore[attr-defined]
+        # Who it turns out to be is bound as well, and both are forgotten at the end.
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id, user_id=None):  # type: ignore[attr-defined]
             response = self.get_response(request)
             response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
             _add_security_headers(response, request.nonce)  # type: ignore[attr-defined]
+            for name, value in standing_of(request).headers:
+                response.setdefault(name, value)
             log.info(
                 "request",
                 method=request.method,
@@ -148,7 +151,7 @@ class LimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(self.UNLIMITED):
             try:
-                take_token("page", address_block(address_of(request)), settings.RATE_LIMIT)
+                note_standing(request, take_token(PAGES, address_block(address_of(request))))
             except TooMany as refusal:
                 return error_response(request, refusal)
         return self.get_response(request)
