@@ -29,6 +29,7 @@ from competitions.models import Competition
 from competitions.rules import Kind, span_of
 from competitions.services.enrolment import join_competition
 from competitions.services.lifecycle import create_competition
+from config.api import figures, health
 from config.core.redis import redis_client
 from tests import migrated
 
@@ -96,8 +97,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture(autouse=True)
 def empty_redis() -> Iterator[None]:
-    """Every test starts with a Redis that has forgotten everything."""
+    """Every test starts with a Redis that has forgotten everything, and so has this process."""
     redis_client().flushdb()
+    figures.forget_figures()
+    health.forget_details()
     yield
     cache.close()
 

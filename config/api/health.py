@@ -125,6 +125,11 @@ class _Remembered:
 _details = _Remembered(_read_details)
 
 
+def forget_details() -> None:
+    """The next who asks has everything looked at."""
+    _details.forget()
+
+
 def _postgresql() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")

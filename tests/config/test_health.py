@@ -17,20 +17,13 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
-from config.api import figures, health
+from config.api import health
 from config.core.outgoing import breaker
 from leaderboards.mirror import rebuild_mirror
 from leaderboards.models import Board, Standing
 from leaderboards.tasks import tell_what_is_announced
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    """As in a server that has just started."""
-    figures.forget_figures()
-    health._details.forget()
 
 
 OPERATIONS = ["/health/detailed", "/metrics"]
@@ -145,7 +138,7 @@ def test_a_job_without_a_time_waits_since_it_was_enqueued(anonymous: APIClient) 
 
 def test_an_open_circuit_is_degraded(anonymous: APIClient, settings: Settings) -> None:
     settings.SENDGRID_API_KEY = "SG.key"
-    failing = breaker("SendGrid")
+    failing = breaker("sendgrid")
     for _ in range(settings.BREAKER_FAILURES):
         with pytest.raises(OSError, match="gone"), failing.call(OSError):
             raise OSError("gone")

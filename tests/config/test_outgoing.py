@@ -41,9 +41,9 @@ MAY: dict[str, str] = {
     "config/settings.py": "options of the buckets",
     "fitness/clouds/web.py": "circuits google_health and google_fit",
     "prizes/gateways/stripe.py": "circuit stripe",
+    "config/core/connections.py": "listens",
     "config/serve.py": "listens",
     "leaderboards/headcount.py": "the name of this machine",
-    "config/panel/health.py": "the name of this machine",
 }
 NOT_SERVED = ("config/demo/", "config/devservices/", "config/loadtest/")  # tools: they ask this server itself
 

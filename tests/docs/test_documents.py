@@ -13,21 +13,6 @@ from tests.docs import markdown
 from tests.flows.servers import ROOT
 
 DOCUMENTS = markdown.documents()
-WRITTEN_BESIDE = {
-    "deploy/README.md",
-    "deploy/backup.sh",
-    "deploy/restore.sh",
-    "docs/growing.md",
-    "docs/reports/chaos.md",
-    "docs/runbooks.md",
-    "docs/security.md",
-    "make audit",
-    "make chaos",
-    "make cluster-test",
-    "make fuzz",
-    "tests/doors/matrix.txt",
-}
-"""What other changes bring. When all of it is here this must go, and a test below says so."""
 NAMES_OF_OTHERS = {
     "ADA_ID",  # docs/integration's requests
     "HTTP_HOST",  # Django's words
@@ -59,19 +44,12 @@ def constants() -> set[str]:
 
 def problems(document: Path, text: str, known: set[str]) -> list[str]:
     """What is wrong with a document, a line each."""
-    awaited = {(ROOT / path).resolve() for path in WRITTEN_BESIDE}
-    said = [
-        f"a link leads nowhere: {target}"
-        for target in markdown.broken_links(document, text)
-        if (document.parent / target.partition("#")[0]).resolve() not in awaited
-    ]
-    files = markdown.named_files(text) - WRITTEN_BESIDE
-    said += [f"no such file: {path}" for path in files if not list(ROOT.glob(path.rstrip("/")))]
+    said = [f"a link leads nowhere: {target}" for target in markdown.broken_links(document, text)]
+    said += [f"no such file: {path}" for path in markdown.named_files(text) if not list(ROOT.glob(path.rstrip("/")))]
     said += [f"no such setting: {name}" for name in markdown.named_settings(text) - known]
     commands = get_commands().keys() | {"procrastinate"}
     said += [f"no such command: {name}" for name in markdown.named_commands(text) - commands]
-    named = {name for name in markdown.named_targets(text) if f"make {name}" not in WRITTEN_BESIDE}
-    return said + [f"no such target of make: {name}" for name in named - targets()]
+    return said + [f"no such target of make: {name}" for name in markdown.named_targets(text) - targets()]
 
 
 def targets() -> set[str]:
@@ -100,11 +78,6 @@ def test_documents_name_only_what_exists() -> None:
 )
 def test_a_document_that_names_what_does_not_exist_is_noticed(text: str, said: str) -> None:
     assert problems(ROOT / "planted.md", text, known_names()) == [said]
-
-
-def test_nothing_is_awaited_that_is_here() -> None:
-    here = {path for path in WRITTEN_BESIDE if (ROOT / path).exists()} | {f"make {name}" for name in targets()}
-    assert WRITTEN_BESIDE - here, "take WRITTEN_BESIDE out"
 
 
 def test_every_document_is_reached_from_the_readme() -> None:

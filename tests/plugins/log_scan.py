@@ -98,15 +98,24 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         set_password(person, raw)
 
     AbstractBaseUser.set_password = known_password  # type: ignore[method-assign, assignment]
+
+
+def listen() -> None:
+    """Also after Django was set up once more, as the ASGI application does when a test imports it."""
+    from django.conf import settings
+
     root = logging.getLogger()
+    if any(isinstance(handler, Listening) for handler in root.handlers):
+        return
     for handler in root.handlers:
-        handler.setLevel(root.level)  # as quiet as before
+        handler.setLevel(logging.WARNING)  # as quiet as before
     root.addHandler(Listening(scan, real_formatter(settings.LOGGING["formatters"]["structured"])))
     root.setLevel(logging.INFO)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    listen()
     result = yield
     scan.refuse()
     return result
@@ -114,6 +123,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    listen()
     result = yield
     scan.refuse()
     return result

@@ -197,6 +197,7 @@ def test_no_log_line_has_a_secret_an_address_or_a_word_of_the_message(
         assert secret not in written, secret
 
 
+@pytest.mark.django_db
 def test_attempts_are_counted_by_how_they_ended(side: Side, client: Client) -> None:
     side.provider.faults.append(Fault("close", at="messages" if side.name == "fcm" else ""))
     with pytest.raises(OutcomeUnknown):
