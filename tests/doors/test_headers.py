@@ -52,7 +52,7 @@ def _complaints_about_policy(policy: str, headers: Any, name: str) -> Iterator[s
     closed = {"base-uri": "'none'", "frame-ancestors": "'none'"}
     if not said or any(said.get(what) != value for what, value in closed.items()):
         yield f"{name}: {policy}"
-    is_page = headers.get("Content-Type", "").startswith("text/html")
+    is_page = headers.get("Content-Type", "").startswith("text/html") and "Location" not in headers
     allowed = r"'nonce-[\w-]{20,}'" if is_page else "'none'"
     if name.endswith("/api/docs"):
         allowed = "'self'"  # Swagger UI as it comes
