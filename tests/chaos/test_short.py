@@ -8,7 +8,7 @@ from tests.chaos import report
 from tests.chaos.plan import LENGTHS, Kind
 from tests.chaos.run import run
 
-pytestmark = pytest.mark.slow  # two minutes
+pytestmark = pytest.mark.large  # two minutes
 
 
 def test_every_fault_once_under_load_and_everything_holds(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -134,8 +134,9 @@ def newest_tick() -> int:
 def test_periodic_jobs_go_on_after_a_kill_and_take_up_what_was_lost(
     start_worker: Callable[[], subprocess.Popen[bytes]],
 ) -> None:
+    before = newest_tick()  # of a test before this one
     first = start_worker()
-    wait_until(newest_tick)
+    wait_until(lambda: newest_tick() > before)
     first.send_signal(signal.SIGKILL)
     first.wait()
     dead = run_sql("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 s' RETURNING id")[0]

@@ -47,7 +47,8 @@ class Server:
     def command(self) -> list[str]:
         return {
             "uvicorn": ["-m", "config.serve"],
-            "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application"],
+            # Not as loud as usual: its own access log would hold query strings.
+            "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application"],
         }[self._kind]
 
     def start(self) -> None:

@@ -139,6 +139,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 
 def log_files(config: pytest.Config) -> list[Path]:
-    """Of the servers of this run, by what tests call them."""
+    """Of the servers of this run, by what tests call them. What Django writes into files instead of mail is no log."""
     factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
-    return [file for file in factory.getbasetemp().rglob("*log") if file.is_file()]
+    return [file for file in factory.getbasetemp().rglob("*log") if file.is_file() and file.parent.name != "mail"]
