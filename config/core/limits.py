@@ -286,7 +286,6 @@ class Blocks:
             asking = self._asking.get(subject)
             if asking is None:
                 asking = self._asking[subject] = asyncio.create_task(self._ask(subject, limits))
-                asking.add_done_callback(lambda _: self._asking.pop(subject, None))
             waits = await asyncio.shield(asking)
             for limit in limits:
                 if limit.name in waits:
@@ -298,7 +297,10 @@ class Blocks:
         nothing."""
         now = time.monotonic()
         wanted = [(limit, size) for limit in limits if (size := self._next_size(subject, limit, now))]
-        answers = await in_thread(_taken)(wanted, subject, _HOLDER)
+        try:
+            answers = await in_thread(_taken)(wanted, subject, _HOLDER)
+        finally:  # not when the task is over: until that is told, whoever comes would ask for its old answer for ever
+            del self._asking[subject]
         if len(self._blocks) >= self._CALLERS:
             self._blocks = {known: block for known, block in self._blocks.items() if block.ends_at >= now}
         waits = {}

@@ -22,7 +22,7 @@ from competitions.models import Competition
 from config.core import limits
 from config.core.environment import Rate
 from config.core.errors import TooMany
-from config.core.limits import Blocks, Closed, Limit, take_token
+from config.core.limits import REQUESTS, Blocks, Closed, Limit, take_token
 from config.core.redis import LEFT_ALONE, RedisError, RedisLeftAlone, redis_client
 from tests.asking import ask_server, bearer, new_process
 
@@ -181,6 +181,21 @@ async def test_nobody_is_refused_while_tokens_that_were_taken_for_them_lie_unuse
 
 
 # --- What processes hold ----------------------------------------------------------------------------------------------
+
+
+async def test_who_comes_at_the_moment_of_an_answer_does_not_ask_for_it_for_ever(settings: Settings) -> None:
+    """The answer's task is over, nobody was told yet, and its one token goes to the first of two who come."""
+    settings.RATE_LIMIT = Rate(1, 100)
+    blocks, subject = Blocks(), uuid4().hex
+    waiting = asyncio.create_task(blocks.fetch(subject, [REQUESTS]))
+    await asyncio.sleep(0)
+    asking = next(task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "_ask")
+    while not asking.done():
+        await asyncio.sleep(0)
+    first = await blocks.fetch(subject, [REQUESTS])
+    second = await blocks.fetch(subject, [REQUESTS])
+    assert first.left > second.left
+    await waiting
 
 
 @pytest.fixture
