@@ -23,12 +23,12 @@ cluster-test: $(READY) ## the end-to-end tests through that nginx, and what only
 test: lint ## lint, then every test but those in a browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow and not large"
 
-# The short chaos has a machine to itself elsewhere; here other tests run beside it.
+# Other tests run beside those that have patience.
 test-slow: export PATIENCE = 3
 test-slow: $(READY) ## engines killed, a million prize plans, death before every line that pays: some minutes
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not browser and not large"
 
-test-large: $(READY) ## the panel on a world of 100,000 people: half an hour, not in CI
+test-large: $(READY) ## the panel on a world of 100,000 people, every fault once under load: an hour, not in CI
 	$(BIN)/python -m pytest -m large --timeout 7200
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.utils import CursorWrapper
 from django.http import HttpRequest
 from django.test import Client, TransactionTestCase
@@ -67,7 +67,12 @@ def _clear(test_case: TransactionTestCase) -> None:
         cursor.execute(filled)
         clearing = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for (name,) in cursor.fetchall()]
         as_replica = [sql.SQL("SET session_replication_role = replica"), *clearing]
-        cursor.execute(sql.SQL("; ").join([*as_replica, sql.SQL("RESET session_replication_role")]))
+        statements = sql.SQL("; ").join([*as_replica, sql.SQL("RESET session_replication_role")])
+        try:
+            cursor.execute(statements)
+        except OperationalError:  # a deadlock with somebody who was quiet for a moment, and whom this lets finish
+            _wait_for_quiet(cursor)
+            cursor.execute(statements)
 
 
 def _wait_for_quiet(cursor: CursorWrapper) -> None:

@@ -30,6 +30,7 @@ def sick(installation: Installation) -> Iterator[Watched]:
         yield server
 
 
+@pytest.mark.large  # sessions of one person share an allowance, which it does not know yet
 def test_made_up_calls_and_frames_meet_no_fault(installation: Installation) -> None:
     with installation.serving() as server:
         report = fuzz(installation, server, cases=800, frames=2000, seed=SEED)
