@@ -11,7 +11,7 @@ _CODE = re.compile(r"```.*?```", re.DOTALL)
 _INLINE = re.compile(r"`[^`\n]+`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _PICTURE = re.compile(r"src=\"([^\"]+)\"")
-_NOT_OURS = {".venv", "node_modules", ".data", ".pytest_cache"}
+_NOT_OURS = {".venv", "node_modules", ".data", ".pytest_cache", "staticfiles"}
 
 
 def documents() -> list[Path]:
