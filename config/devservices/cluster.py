@@ -17,7 +17,7 @@ from pathlib import Path
 from config.devservices import provide, stop
 from config.devservices.certificate import ensure_certificate
 from config.devservices.children import Children, end_leftovers
-from config.devservices.supervising import HOST, RunError, no_longer_stopped, refuse_taken, say, supervised
+from config.devservices.supervising import HOST, RunError, is_ready, no_longer_stopped, refuse_taken, say, supervised
 
 ROOT = Path(__file__).resolve().parents[2]
 NGINX_CONF = ROOT / "deploy/nginx/nginx.conf"
@@ -146,7 +146,7 @@ def _wait_until_ready(children: Children, port: int, servers: list[int]) -> None
     here = ssl.create_default_context()
     here.check_hostname, here.verify_mode = False, ssl.CERT_NONE  # our own nginx, by a certificate of our own making
     while not all(
-        _answers(connection)
+        is_ready(connection)
         for connection in (
             http.client.HTTPSConnection(HOST, port, timeout=5, context=here),
             *(http.client.HTTPConnection(HOST, server, timeout=5) for server in servers),
@@ -157,16 +157,6 @@ def _wait_until_ready(children: Children, port: int, servers: list[int]) -> None
         if time.monotonic() > deadline:
             raise RunError(f"The servers are not ready after {READY_WITHIN:.0f} seconds.")
         time.sleep(POLL)
-
-
-def _answers(connection: http.client.HTTPConnection) -> bool:
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _welcome(data_dir: Path, port: int, redirect: int, servers: list[int]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.devservices import provide, stop
 from config.devservices.children import Children, end_leftovers
-from config.devservices.supervising import HOST, RunError, no_longer_stopped, refuse_taken, say, supervised
+from config.devservices.supervising import HOST, RunError, is_ready, no_longer_stopped, refuse_taken, say, supervised
 
 READY_WITHIN = 60.0  # seconds
 POLL = 0.1  # seconds
@@ -49,22 +49,11 @@ def _run_alone(data_dir: Path, port: int) -> None:
 
 def _wait_until_ready(children: Children, port: int) -> None:
     deadline = time.monotonic() + READY_WITHIN
-    while not _answers(port):
+    while not is_ready(http.client.HTTPConnection(HOST, port, timeout=5)):
         _refuse_ended(children)
         if time.monotonic() > deadline:
             raise RunError(f"The web server is not ready after {READY_WITHIN:.0f} seconds.")
         time.sleep(POLL)
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _refuse_ended(children: Children) -> None:

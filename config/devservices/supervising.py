@@ -1,5 +1,6 @@
 """What every run of several processes has in common: one at a time, ended by Ctrl-C, failing with one sentence."""
 
+import http.client
 import signal
 import socket
 import sys
@@ -50,6 +51,17 @@ def refuse_taken(port: int) -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RunError(f"Port {port} cannot be used ({reason}); choose another with PORT=8081.") from None
+
+
+def is_ready(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server at the other end takes requests; the connection is closed."""
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def say(text: str) -> None:

@@ -1,5 +1,6 @@
 """Who watches boards, by sockets and event streams, and comes again when told to or cut off."""
 
+import abc
 import asyncio
 import contextlib
 from collections import Counter
@@ -24,7 +25,7 @@ def shown_by_answer(data: dict[str, Any]) -> Shown:
     return Shown(data["version"], tuple((row["user_id"], row["score"], row["rank"]) for row in data["entries"]))
 
 
-class Watcher:
+class Watcher(abc.ABC):
     """``shown``: the newest whole board that it has seen. Between two tries it asks the next server."""
 
     def __init__(self, session: aiohttp.ClientSession, addresses: list[str], board: str, token: str, at: int) -> None:
@@ -44,8 +45,9 @@ class Watcher:
             self._server += 1
             await asyncio.sleep(AGAIN_SECONDS)
 
+    @abc.abstractmethod
     async def _follow(self, address: str) -> str:
-        raise NotImplementedError
+        """How it ended."""
 
     def _see(self, raw: bytes | str) -> None:
         frame = orjson.loads(raw)
