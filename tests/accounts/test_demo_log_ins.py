@@ -8,7 +8,6 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from config.core.environment import Environment, SettingError
 from config.demo.people import ADMIN_EMAIL, PASSWORD
-from tests.config.test_requests import PLAIN_STATIC
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/auth/token"
@@ -33,7 +32,6 @@ def test_they_open_with_debug_on_this_machine_only(anonymous: APIClient, setting
 def test_they_open_nothing_without_debug_not_even_the_admin_site(anonymous: APIClient, settings: Any) -> None:
     settings.DEBUG = False
     assert log_in(anonymous, "127.0.0.1") == 401
-    settings.STORAGES = PLAIN_STATIC
     form = {"username": ADMIN_EMAIL, "password": PASSWORD}
     assert anonymous.post("/admin/login/", form, format="multipart").status_code == 200, "the form is shown again"
 

@@ -11,7 +11,6 @@ from rest_framework.test import APIClient
 from accounts.models import IdentityProvider, User
 from accounts.services.people import register_person
 from config.core.environment import Rate
-from tests.config.test_requests import PLAIN_STATIC
 
 URL = "/api/v1/auth/token"
 PASSWORD = "plenty-of-walking-today"
@@ -101,7 +100,6 @@ def test_guesses_from_one_address_end_whatever_the_account(anonymous: APIClient,
 @pytest.mark.slow
 def test_guesses_in_the_admin_site_end_the_same_way(anonymous: APIClient, settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(1000, 1000)
-    settings.STORAGES = PLAIN_STATIC
     guesses = ({"username": f"{n}@example.org", "password": "a guess"} for n in range(MANY))
     assert ends(anonymous.post("/admin/login/", guess, format="multipart") for guess in guesses)
 

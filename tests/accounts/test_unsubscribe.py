@@ -17,17 +17,11 @@ from accounts.services.people import erase_person
 from accounts.unsubscribing import Subscription, unsubscribe_link, unsubscribe_token
 from config.core.logging import without_secrets
 from config.panel.messages.samples import sample_notification
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakePerson
 
 pytestmark = pytest.mark.django_db
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from competitions.services.lifecycle import cancel_competition
 from competitions.services.seats import SEAT_HOLD, release_seat, reserve_seat, take_seat
 from config.core.errors import Conflict, NotFound, Unavailable
 from tests.competitions.till import Till, counts
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("till")]
@@ -357,7 +356,6 @@ def test_places_taken_and_held_together_are_never_too_many(other: User, paid: Co
 def test_the_panel_shows_seats_and_changes_none(
     staff: User, other: User, paid: Competition, now: datetime, settings: Any
 ) -> None:
-    settings.STORAGES = PLAIN_STATIC
     seat = reserve(paid, other, now)
     client = open_panel(staff)
     page = client.get("/admin/competitions/seat/")

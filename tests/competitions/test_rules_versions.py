@@ -381,8 +381,6 @@ def test_only_who_sees_the_competition_sees_its_rules(
 
 
 def test_the_admin_site_shows_them_and_changes_nothing(running: Competition, staff: User, settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     [version] = versions(running)
     client = open_panel(staff)
     assert version.digest in client.get("/admin/competitions/rulesversion/").content.decode()

@@ -61,12 +61,6 @@ def clerk(make_person: Any) -> Client:
     return open_panel(person)
 
 
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
 def test_who_may_only_look_at_keys_revokes_none(clerk: Client) -> None:
     key, _ = create_service_key(name="sync", scopes=[Scope.ACTIVITY_WRITE])
     clerk.post("/admin/accounts/servicekey/", {"action": "revoke", "_selected_action": str(key.id)})

@@ -12,15 +12,9 @@ from config.core.request import address_block, client_address, request_id_of, sc
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.config.raising_urls")]
 
-PLAIN_STATIC = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
-
 
 @pytest.fixture
-def client(settings: Settings) -> APIClient:
-    settings.STORAGES = PLAIN_STATIC  # nothing was collected here
+def client() -> APIClient:
     return APIClient(raise_request_exception=False)
 
 

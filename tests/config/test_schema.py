@@ -15,7 +15,6 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests.config.test_layout import ROOT
-from tests.config.test_requests import PLAIN_STATIC
 
 CONTRACT = """
 POST /auth/register
@@ -188,7 +187,6 @@ def test_the_schema_is_served_to_anyone(anonymous: APIClient) -> None:
 
 @pytest.mark.django_db
 def test_the_docs_are_a_page_that_loads_nothing_from_elsewhere(anonymous: APIClient, settings: Settings) -> None:
-    settings.STORAGES = PLAIN_STATIC
     for path in ("/api/docs", "/api/docs?script="):
         answer = anonymous.get(path)
         assert answer.status_code == 200

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings
 from django.db import transaction
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.config.test_requests import PLAIN_STATIC
 from tests.doors.world import World, build_world
 
 AS_IN_PRODUCTION = {
@@ -35,7 +35,7 @@ def as_in_production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     folder = tmp_path_factory.mktemp("doors")
     store = "django.core.files.storage.FileSystemStorage"
     stores = {
-        **PLAIN_STATIC,
+        **settings.STORAGES,
         "default": {"BACKEND": store, "OPTIONS": {"location": folder / "media", "base_url": "/media/"}},
         "private": {"BACKEND": store, "OPTIONS": {"location": folder / "private"}},
     }

@@ -20,7 +20,6 @@ from accounts.links import password_reset_link, verification_link
 from accounts.models import IdentityProvider, User
 from accounts.services.people import register_person
 from accounts.unsubscribing import unsubscribe_link
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 from tests.doors.doors import routes
 from tests.doors.matrix import TABLE, read_table
@@ -34,11 +33,6 @@ pytestmark = pytest.mark.django_db
 
 BACKEND = "accounts.backends.LimitedModelBackend"
 A_UUID = "11111111-2222-4333-8444-555555555555"
-
-
-@pytest.fixture(autouse=True)
-def plain_static(settings: Any) -> None:
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN_STATIC["staticfiles"]}
 
 
 def newcomer(email: str) -> User:

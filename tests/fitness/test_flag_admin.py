@@ -13,18 +13,12 @@ from django.utils.html import strip_tags
 from accounts.models import User
 from fitness.models import Flag
 from fitness.services.decisions import appeal_flag
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 from tests.fitness.walking import measured, sync
 
 pytestmark = pytest.mark.django_db
 QUEUE = "/admin/fitness/flag/"
 Desk = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

@@ -458,13 +458,6 @@ class AdminDesk:
         return self.client.post(f"{self.path}add/", form)
 
 
-@pytest.fixture
-def uncollected_static_files(settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
-@pytest.mark.usefixtures("uncollected_static_files")
 def test_the_admin_site_takes_a_correction_once_however_often_the_form_is_sent(
     running: Competition, other: User, staff: User
 ) -> None:
@@ -481,7 +474,6 @@ def test_the_admin_site_takes_a_correction_once_however_often_the_form_is_sent(
     assert admin.client.post(f"{admin.path}{correction.id}/delete/", {"post": "yes"}).status_code == 403
 
 
-@pytest.mark.usefixtures("uncollected_static_files")
 def test_the_admin_site_says_why_not_and_keeps_what_was_written(
     running: Competition, staff: User, make_person: Any
 ) -> None:
@@ -500,7 +492,6 @@ def test_the_admin_site_says_why_not_and_keeps_what_was_written(
     assert not Correction.objects.exists()
 
 
-@pytest.mark.usefixtures("uncollected_static_files")
 def test_who_may_only_look_adds_none_in_the_admin_site(running: Competition, other: User, make_person: Any) -> None:
     clerk = make_person("Clerk", is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename="view_correction"))

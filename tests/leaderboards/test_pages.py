@@ -20,13 +20,6 @@ SignIn = Callable[[User], APIClient]
 AS_BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    """Hashed names exist only once they were collected, as an image's build does."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
 def test_a_public_board_is_a_page_for_anybody(
     anonymous: APIClient, person: User, signed_in: SignIn, make_competition: Any, join: Any
 ) -> None:

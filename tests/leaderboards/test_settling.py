@@ -342,8 +342,6 @@ def test_the_board_says_how_final_it_is(
 def test_the_page_says_until_when_it_is_provisional_and_since_when_final(
     make_over: MakeOver, person: User, anonymous: APIClient, settings: Any
 ) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     for hours, words in ((240, "Provisional until"), (0, "Final since")):
         competition = make_over({person: 1}, grace_hours=hours, visibility="public")
         text = anonymous.get(f"/boards/{competition.id}", headers=AS_BROWSER).content.decode()
@@ -355,8 +353,6 @@ def test_the_page_says_until_when_it_is_provisional_and_since_when_final(
 def test_the_admin_site_shows_them_and_changes_nothing(
     make_over: MakeOver, person: User, staff: User, settings: Any
 ) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     competition = make_over({person: 500})
     final = settle_competition(competition_id=competition.id, now=competition.closes_at)
     client = open_panel(staff)

@@ -10,18 +10,12 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import User
-from tests.config.test_requests import PLAIN_STATIC
 
 BACKEND = "accounts.backends.LimitedModelBackend"
 AS_BROWSER = {"accept": "text/html,application/xhtml+xml"}
 PASSWORD = "a-long-walk-home"
 
 SignedIn = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

@@ -5,15 +5,9 @@ import pytest
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
-from tests.config.test_requests import PLAIN_STATIC
 from tests.panel.door import PASSWORD, Visitor
 
 MakeVisitor = Callable[..., Visitor]
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

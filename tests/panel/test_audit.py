@@ -29,12 +29,6 @@ pytestmark = pytest.mark.django_db
 MakeStaff = Callable[..., User]
 
 
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
 def page_of(model: str, key: Any) -> str:
     app, name = model.split(".")
     return reverse("admin:audit", args=[app, name, str(key)])

@@ -26,7 +26,6 @@ from prizes.models import Payment, Transfer
 from prizes.services.distribution import approve_distribution, award_prizes, distribute_prizes
 from prizes.services.fees import mark_payment_paid, open_checkout, refund_competition
 from prizes.services.funding import confirm_funding
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.fitness.walking import measured, sync
 from tests.panel.desk import hidden_fields, messages_of, text_of
@@ -34,11 +33,6 @@ from tests.panel.door import let_pass
 
 pytestmark = pytest.mark.django_db
 MakeStaff = Callable[..., User]
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

@@ -191,8 +191,6 @@ def _tell_somebody() -> None:
 
 @pytest.fixture(autouse=True)
 def as_on_a_desk(settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     settings.PAYMENT_GATEWAY, settings.GATEWAYS = "sandbox", {"sandbox", "manual"}
 
 

@@ -18,16 +18,10 @@ from config.core import csv as spreadsheets
 from config.core.csv import chunks, written_lines
 from config.core.threads import in_thread
 from leaderboards.models import Standing
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.panel.filling import fill, tables
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from prizes.actors import Actor
 from prizes.models import Transfer, TransferState
 from prizes.services.distribution import distribute_prizes
 from prizes.services.transfers import NO_ACCOUNT
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 from tests.prizes.conftest import MakeFinished, connect_accounts
 from tests.prizes.conftest import make_finished as make_finished
@@ -32,11 +31,6 @@ from tests.prizes.conftest import treasurer as treasurer
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
-
-
-@pytest.fixture(autouse=True)
-def plain_static(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC  # nothing was collected here
 
 
 def waiting_for(person: User) -> dict[str, tuple[int, list[str]]]:

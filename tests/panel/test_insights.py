@@ -28,7 +28,6 @@ from fitness.queries.turnout import turnout_by_day
 from fitness.samples import SourceKey
 from fitness.services.left_out import work_out_left_out
 from leaderboards.models import Standing
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 from tests.fitness.walking import measured, sync
 from tests.prizes.conftest import no_jobs_left as no_jobs_left  # after tests that commit
@@ -37,11 +36,6 @@ from tests.prizes.conftest import run_jobs
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 OVERALL = "/admin/insights/"
-
-
-@pytest.fixture(autouse=True)
-def plain_static(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC  # nothing was collected here
 
 
 def page_of(competition: Competition) -> str:

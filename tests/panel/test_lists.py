@@ -21,7 +21,6 @@ from config.core import search
 from config.core.admin import Page
 from config.panel import tables as panel_tables
 from prizes.admin import settlement
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.panel.filling import fill, fill_jobs, tables
 
@@ -35,8 +34,7 @@ LOOKED_AT = 1_000
 
 
 @pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
+def sandbox_beside_the_gateway(settings: Any) -> None:
     settings.GATEWAYS = {*settings.GATEWAYS, "sandbox"}
 
 

@@ -18,7 +18,6 @@ from accounts.notices import Channel, Event
 from accounts.services.suppressing import suppress_address
 from config.panel.cockpit import told as told_module
 from config.panel.cockpit.told import told_of
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, open_panel
 from tests.panel.desk import messages_of, text_of
 
@@ -27,11 +26,6 @@ pytestmark = pytest.mark.django_db
 PREVIEW = "/admin/messages/"
 MakeStaff = Callable[..., User]
 Deliver = Callable[..., Delivery]
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from django.test import Client
 from accounts.models import User
 from competitions.admin.own import OfCompetition
 from competitions.models import Competition
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 from tests.panel.filling import fill, tables
 
@@ -31,11 +30,6 @@ OWN = {
     "leaderboards.Correction",
 }
 """The tables of an organiser. All others are closed to them."""
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

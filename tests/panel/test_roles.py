@@ -12,7 +12,6 @@ from django.test import RequestFactory
 from accounts.models import User
 from competitions.admin.own import OfCompetition
 from config.panel.navigation import GROUPS, navigation
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import open_panel
 from tests.panel.filling import fill_jobs
 
@@ -21,11 +20,6 @@ pytestmark = pytest.mark.django_db
 _BEGUN: dict[str, list[str]] = import_module("config.migrations.0001_roles").ROLES
 _MORE: dict[str, list[str]] = import_module("config.migrations.0004_messages_roles").MORE
 ROLES = {role: [*permissions, *_MORE.get(role, [])] for role, permissions in _BEGUN.items()}
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 def asked_by(member: User) -> Any:

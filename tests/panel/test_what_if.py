@@ -37,7 +37,6 @@ from prizes.actors import Actor
 from prizes.calculation import PoolBelowPlan, calculate
 from prizes.plans import DEFAULT
 from prizes.services.plans import change_plan
-from tests.config.test_requests import PLAIN_STATIC
 from tests.conftest import MakeCompetition, MakePerson, open_panel
 from tests.fitness.walking import measured, sync
 from tests.panel.desk import hidden_fields, messages_of, text_of
@@ -45,11 +44,6 @@ from tests.panel.desk import hidden_fields, messages_of, text_of
 pytestmark = pytest.mark.django_db
 MakeStaff = Callable[..., User]
 REASON = "The minutes of Monday say so."
-
-
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    settings.STORAGES = PLAIN_STATIC
 
 
 @pytest.fixture

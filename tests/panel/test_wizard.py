@@ -53,12 +53,6 @@ PAID = {
 }
 
 
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
 class Walk:
     """Somebody on the way through one wizard."""
 

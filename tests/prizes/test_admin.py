@@ -102,12 +102,6 @@ def prizes_of(competition: Competition) -> list[Transfer]:
     return list(Transfer.objects.filter(competition=competition, purpose=Purpose.PRIZE))
 
 
-@pytest.fixture(autouse=True)
-def uncollected_static_files(settings: Any) -> None:
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-
-
 @pytest.fixture
 def make_desk(make_person: MakePerson) -> Callable[..., Desk]:
     """Staff who may look at the treasury; a treasurer, unless told otherwise."""
