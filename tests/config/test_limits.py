@@ -164,6 +164,20 @@ def test_requests_go_on_while_redis_is_out(
     assert statuses == [200, 200, 429]
 
 
+@pytest.mark.django_db
+def test_addresses_below_the_api_that_are_none_are_counted_too(anonymous: APIClient, settings: Settings) -> None:
+    settings.RATE_LIMIT = Rate(0.001, 2)
+    statuses = [anonymous.post(f"/api/v1/{n}/nope", REMOTE_ADDR="192.0.2.1").status_code for n in range(3)]
+    assert statuses == [404, 404, 429]
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/", "/health/live", "/health/live/"])
+def test_a_probe_that_asks_nobody_does_not_ask_redis_either(redis_out: None, anonymous: APIClient, path: str) -> None:
+    before = REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total")
+    assert anonymous.get(path).status_code == 200
+    assert REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total") == before
+
+
 async def test_nobody_is_refused_while_tokens_that_were_taken_for_them_lie_unused(settings: Settings) -> None:
     limit = Limit("test", Rate(0.001, 40))
     blocks, subject = Blocks(), uuid4().hex
@@ -270,7 +284,7 @@ def test_every_answer_says_how_its_caller_stands(
     settings.RATE_LIMIT = Rate(0.5, 4)
     client = signed_in(person)
     assert said(client.get("/api/v1/users/me/profile")) == ['"request";q=4;w=8', '"request";r=3;t=2', "4", "3", "2"]
-    assert said(client.get("/api/v1/nothing"))[1] == "", "nothing was counted"
+    assert said(client.get("/health"))[1] == "", "nothing was counted"
     for _ in range(3):
         client.get("/api/v1/users/me/profile")
     refused = client.get("/api/v1/users/me/profile")
