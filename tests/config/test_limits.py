@@ -7,13 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings as settings_in_file
 from django.core.cache import cache
 from prometheus_client import REGISTRY
+from psycopg_pool import ConnectionPool, PoolTimeout
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
@@ -572,3 +576,38 @@ def test_a_pool_that_is_used_up_is_no_reason_to_leave_redis_alone() -> None:
             pool.release(connection)
     assert REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total") == before + 2
     assert redis_client().ping(), "at once"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("is_silent", "longest_pause"), [(False, 3), (True, 7)], ids=["refuses", "says nothing"])
+def test_a_postgresql_that_is_away_is_asked_again_and_again_for_as_long_as_somebody_waits(
+    is_silent: bool, longest_pause: float
+) -> None:
+    """And not after ever longer pauses, in the last of which it would have been back for long."""
+    asked: list[float] = []
+    held: list[socket.socket] = []
+
+    def answer(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = server.accept()
+                asked.append(time.monotonic())
+                held.append(caller)
+                if not is_silent:
+                    caller.close()
+
+    options = dict(settings_in_file.DATABASES["default"]["OPTIONS"])
+    pool_options = options.pop("pool")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        here = {"host": "127.0.0.1", "port": server.getsockname()[1], "dbname": "nothing", "user": "nobody"}
+        ours = {name: value for name, value in options.items() if name == "connect_timeout"}
+        with ConnectionPool(kwargs=ours | here, open=True, **pool_options) as pool:
+            until = time.monotonic() + longest_pause + 4
+            while time.monotonic() < until:
+                with pytest.raises(PoolTimeout):
+                    pool.getconn(timeout=0.25)
+            asked.append(time.monotonic())
+        for caller in held:
+            caller.close()
+    assert max(later - earlier for earlier, later in pairwise(asked)) < longest_pause
