@@ -8,6 +8,8 @@ from leaderboards.routing import websocket_urlpatterns as leaderboard_patterns
 
 
 class NothingHere(AsyncWebsocketConsumer):
+    channel_layer_alias = "none"  # nobody sends anything here, so Redis is not asked
+
     async def connect(self) -> None:
         await self.accept()
         await self.close(code=4404)

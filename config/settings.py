@@ -127,6 +127,16 @@ TEMPLATES = [
 # --- PostgreSQL, the truth --------------------------------------------------------------------------------------------
 
 
+_POOL = {
+    "min_size": 1,
+    "max_size": ENV.DATABASE_POOL_SIZE,
+    "timeout": 5,
+    # Whoever tries to connect waits twice as long each time. Given up so soon, the next request begins anew; otherwise
+    # a PostgreSQL that was away for a minute would not be noticed for another.
+    "reconnect_timeout": 3,
+}
+
+
 def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -139,7 +149,7 @@ def _database(url: str) -> dict[str, Any]:
         "PORT": parts.port or "",
         "CONN_HEALTH_CHECKS": True,  # or every pooled connection fails one request after PostgreSQL's restart
         # Under ASGI a pool is right and CONN_MAX_AGE is not: threads come and go with the requests.
-        "OPTIONS": options | {"pool": {"min_size": 1, "max_size": ENV.DATABASE_POOL_SIZE, "timeout": 5}},
+        "OPTIONS": {"connect_timeout": 5} | options | {"pool": _POOL},
     }
 
 

@@ -11,6 +11,7 @@ from config.api.document import schema_view
 from config.api.exports import ExportFileView, ExportView
 from config.api.profiles import PersonView, ProfileView, RegisterView
 from config.core.errors import nothing_here, reading
+from config.core.limits import counted
 from config.pages.unsubscribe import unsubscribe_view
 from leaderboards.pages import board_page_view, boards_page_view
 from prizes.api.views import sandbox_view, statement_key_view, webhook_view
@@ -31,6 +32,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
+    re_path(r"^api/v1/", counted(nothing_here)),  # the views of the API count for themselves
     re_path(r"^api/schema/?$", reading(schema_view), name="schema"),
     re_path(r"^api/docs/?$", reading(DocsView.as_view(url_name="schema")), name="docs"),
     re_path(r"^health/?$", health.health),

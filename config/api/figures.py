@@ -155,13 +155,12 @@ _remembered: dict[str, tuple[float, Any]] = {}
 _reading = threading.Lock()
 
 
-def figures() -> Figures:
-    """Those of at most `SECONDS` ago. However many ask, one reads."""
+def figures(*, postgresql_answers: bool) -> Figures:
+    """Those of at most `SECONDS` ago. However many ask, one reads. Whoever asks knows whether PostgreSQL answers; else
+    each part would wait once more for a connection."""
     with _reading:
-        found = {part.name: _found(part) for part in _PARTS if not (part.of_postgresql and _is_due(part))}
-        due = [part for part in _PARTS if part.name not in found]
-        if due and _postgresql_answers():
-            found |= {part.name: _found(part) for part in due}
+        readable = [part for part in _PARTS if postgresql_answers or not (part.of_postgresql and _is_due(part))]
+        found = {part.name: _found(part) for part in readable}
     failed = frozenset(name for name in PARTS if found.get(name) is None)
     return Figures(**{name: found.get(name) for name in PARTS}, failed=failed)
 
@@ -174,16 +173,6 @@ def forget_figures() -> None:
 def _is_due(part: _Part) -> bool:
     known = _remembered.get(part.name)
     return known is None or known[0] <= time.monotonic()
-
-
-def _postgresql_answers() -> bool:
-    """Asked once for all parts: each would wait as long for a connection."""
-    try:
-        connection.ensure_connection()
-    except (DatabaseError, InterfaceError) as error:
-        log.warning("figures_not_read", error=type(error).__name__)
-        return False
-    return True
 
 
 def _found(part: _Part) -> Any:

@@ -58,12 +58,15 @@ def detailed(request: HttpRequest) -> HttpResponse:
 def check_components() -> dict[str, Component]:
     """Those without which requests are refused, or slower."""
     postgresql = _timed(_postgresql)
-    answers = postgresql["status"] == "healthy"  # else the migrations would only wait for a connection once more
-    return {
-        "postgresql": postgresql,
-        "migrations": _timed(_migrations) if answers else postgresql,
-        "redis": _timed(lambda: redis_client().ping()),
-    }
+    found = {"postgresql": postgresql}
+    found["migrations"] = _timed(_migrations) if postgresql_answers(found) else postgresql
+    found["redis"] = _timed(lambda: redis_client().ping())
+    return found
+
+
+def postgresql_answers(components: Mapping[str, Component]) -> bool:
+    """Whether PostgreSQL does. Else whatever is asked of it would only wait for a connection once more."""
+    return bool(components["postgresql"]["status"] == "healthy")
 
 
 def is_ready(components: Mapping[str, Component]) -> bool:
@@ -75,7 +78,7 @@ def _read_details() -> dict[str, Any]:
     components["postgresql"] = components["postgresql"] | {"pool": asdict(postgresql_pool())}
     components["redis"] = components["redis"] | {"pool": asdict(redis_pool())}
     began = time.perf_counter()
-    found = figures()
+    found = figures(postgresql_answers=postgresql_answers(components))
     taken = {"latency_ms": _milliseconds_since(began)}
     circuits = found.circuits or {}
     components |= {"mirror": _mirror(found) | taken, "jobs": _jobs(found) | taken}

@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from config.api.figures import PARTS, Figures, figures
-from config.api.health import check_components, is_ready
+from config.api.health import check_components, is_ready, postgresql_answers
 from config.api.operators import operators_only
 from config.core.circuit import CircuitState
 from config.core.errors import reading
@@ -47,7 +47,7 @@ class SeenAlike(Collector):
         yield _gauge("ready", "1 while requests are answered", {(): float(is_ready(components))})
         healthy = {(name,): float(found["status"] == "healthy") for name, found in components.items()}
         yield _gauge("component_healthy", "1 while a component answers", healthy, ["component"])
-        found = figures()
+        found = figures(postgresql_answers=postgresql_answers(components))
         yield from _of(found)
         failed = {(part,): float(part in found.failed) for part in PARTS}
         yield _gauge("collect_failed", "1 while what is read for these metrics cannot be read", failed, ["part"])

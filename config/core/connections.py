@@ -72,7 +72,7 @@ class Connection(HttpToolsProtocol):
     HEAD_SECONDS = 10.0
     """From the first moment of a connection, or the first byte of a later request, until its headers are there."""
     BODY_SECONDS = 20.0
-    """A body may take so long, and a second more for each so many bytes of it that have come."""
+    """A body is looked at so often, and must have brought so many bytes a second since."""
     LEAST_BODY_BYTES_PER_SECOND = 1024
     ANSWER_SECONDS = 30.0
     """An answer that waits here to be taken is looked at so often, and must have shrunk by this much a second."""
@@ -85,7 +85,7 @@ class Connection(HttpToolsProtocol):
         self._address = ""
         self._waiting: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
-        self._body_began, self._body_bytes = 0.0, 0
+        self._body_bytes = 0  # since it was looked at
 
     # --- Coming and going ---
 
@@ -169,7 +169,7 @@ class Connection(HttpToolsProtocol):
         if answering and not (self._in_head or self._in_body):
             self._stop_waiting()
         elif self._waiting is None and self._in_body:
-            self._body_began, self._body_bytes = self.loop.time(), 0
+            self._body_bytes = 0
             self._waiting = self.loop.call_later(self.BODY_SECONDS, self._body_is_late)
         elif self._waiting is None:  # a request that has begun, or bytes that are none
             self._waiting = self.loop.call_later(self.HEAD_SECONDS, self._head_is_late)
@@ -194,12 +194,10 @@ class Connection(HttpToolsProtocol):
         if self.flow.read_paused or not self._in_body:  # it is we who are slow, or it is there
             self._wait_for_the_rest()
             return
-        may_take = self.BODY_SECONDS + self._body_bytes / self.LEAST_BODY_BYTES_PER_SECOND
-        left = self._body_began + may_take - self.loop.time()
-        if left > 0:
-            self._waiting = self.loop.call_later(left, self._body_is_late)
-        else:
+        if self._body_bytes < self.BODY_SECONDS * self.LEAST_BODY_BYTES_PER_SECOND:
             self._refuse(TooSlow())
+        else:
+            self._wait_for_the_rest()
 
     # --- How fast answers are taken ---
 

@@ -17,17 +17,19 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from config.core.environment import Rate
-from config.core.errors import TooMany, Unavailable
+from config.core.errors import TooMany, Unavailable, View
 from config.core.metrics import LIMITER_FALLBACKS, RATE_LIMITED
 from config.core.redis import RedisError, RedisLeftAlone, Script
 from config.core.request import address_block, address_of, counted_standing, is_counted
@@ -350,6 +352,22 @@ class RegisterThrottle(LimitThrottle):
 
     def subject(self, request: Request) -> str:
         return address_block(address_of(request))
+
+
+def count_page(request: HttpRequest) -> None:
+    """Counts a request of whatever is not the API's, against its address. Raises TooMany."""
+    note_standing(request, take_token(PAGES, address_block(address_of(request))))
+
+
+def counted(view: View) -> View:
+    """For a view that is no page and that nobody else counts."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        count_page(request)
+        return view(request, *args, **kwargs)
+
+    return checked
 
 
 def throttles(limit: Limit, *methods: str, people_only: bool = False) -> list[type[BaseThrottle]]:

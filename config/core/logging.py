@@ -18,7 +18,7 @@ Event = MutableMapping[str, Any]
 _QUERY = re.compile(r"(?<=[\w/])\?[^\s\"']+")
 # Tickets and links have colons where tokens have dots; our keys begin with psk_.
 _TOKEN = re.compile(r"\b(?:Bearer\s+\S+|eyJ[\w-]+[.:][\w-]+[.:][\w-]*|psk_[\w-]+)", re.IGNORECASE)
-_LINK = re.compile(r"(/(?:unsubscribe|reset-password|verify-email)/)[^/\s\"'?]+")
+_LINK = re.compile(r"(/(?:unsubscribe|reset-password|verify-email|join)/)[^/\s\"'?]+")  # as in nginx.conf
 _PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
 _E_MAIL = re.compile(r"[\w.!#$%&*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
 _SECRET_NAMES = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "password", "secret"})

@@ -14,6 +14,7 @@ Called before prometheus_client is imported, which looks at the environment then
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,13 @@ def share_metrics(folder: Path) -> None:
     with _alone(folder):
         sweep(folder)
         mine = (folder / f"{os.getpid()}{_ALIVE}").open("w")
-        fcntl.flock(mine, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(
+                f"Pacesetter cannot start: another process has the number {os.getpid()} in METRICS_DIR."
+                " Processes in containers of their own cannot share that folder."
+            )
         _held.append(mine)
 
 

@@ -18,8 +18,8 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 
 from config.core.errors import Invalid, TooMany, as_refusal, error_response, server_error
-from config.core.limits import PAGES, note_standing, standing_of, take_token
-from config.core.request import address_block, address_of, client_address, request_id_of
+from config.core.limits import count_page, standing_of
+from config.core.request import client_address, request_id_of
 
 log = structlog.get_logger("pacesetter.request")
 
@@ -140,18 +140,19 @@ class HostMiddleware(CommonMiddleware):
 
 
 class LimitMiddleware:
-    """The general limit, per address, of everything but the API, which counts per caller, of cheap probes, and of files
-    that a page may show a hundred of."""
+    """The general limit, per address, of everything but the API, which counts per caller, of probes that ask nobody, so
+    not Redis either, and of files that a page may show a hundred of."""
 
-    UNLIMITED = ("/api/v1/", "/static/", "/media/", "/health/live")
+    UNLIMITED = ("/api/v1/", "/static/", "/media/")
+    ASKING_NOBODY = frozenset({"/health", "/health/live"})
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(self.UNLIMITED):
+        if not request.path.startswith(self.UNLIMITED) and request.path.rstrip("/") not in self.ASKING_NOBODY:
             try:
-                note_standing(request, take_token(PAGES, address_block(address_of(request))))
+                count_page(request)
             except TooMany as refusal:
                 return error_response(request, refusal)
         return self.get_response(request)

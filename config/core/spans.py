@@ -17,8 +17,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -60,11 +60,45 @@ class BegunByARequestOrJob(Sampler):
         return f"begun by a request or a job, {self._inner.get_description()}"
 
 
+class WithoutWords(OTLPSpanExporter):
+    """An exception is told by its type. Its words hold values: PostgreSQL's complaint of an e-mail address that is
+    taken has the address in it. The logs have the stack, under the same trace, with such things cut out."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return super().export([_without_words(span) for span in spans])
+
+
+_WORDS = frozenset({"exception.message", "exception.stacktrace"})
+
+
+def _without_words(span: ReadableSpan) -> ReadableSpan:
+    if not span.events and not span.status.description:
+        return span
+    events = []
+    for event in span.events:
+        said = {name: value for name, value in (event.attributes or {}).items() if name not in _WORDS}
+        events.append(Event(event.name, said, event.timestamp))
+    return ReadableSpan(
+        span.name,
+        span.context,
+        span.parent,
+        span.resource,
+        span.attributes,
+        events,
+        span.links,
+        span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
 def start() -> None:
     os.environ.setdefault("OTEL_SERVICE_NAME", "pacesetter")
     provider = TracerProvider()
     provider.sampler = BegunByARequestOrJob(provider.sampler)  # which it took from the environment
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(WithoutWords()))
     trace.set_tracer_provider(provider)
     # Statements with their placeholders, commands without their arguments: values are nobody else's.
     PsycopgInstrumentor().instrument(capture_parameters=False, skip_dep_check=True)

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Permission
 from django.test import Client
 from rest_framework.test import APIClient
@@ -10,6 +12,7 @@ from rest_framework.test import APIClient
 from accounts.models import Scope, ServiceKey, User
 from accounts.services.keys import create_service_key
 from config.core.environment import Rate
+from config.routing import websocket_urlpatterns
 from tests.conftest import open_panel
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +48,15 @@ def test_pages_are_limited_per_address(anonymous: APIClient, settings: Any) -> N
     assert codes == [200, 200, 200, 429]
     assert anonymous.get("/health/ready", REMOTE_ADDR="192.0.2.2").status_code == 200
     assert anonymous.get("/health/live", REMOTE_ADDR="192.0.2.1").status_code == 200
+
+
+async def test_a_socket_where_nothing_is_needs_no_redis(settings: Any) -> None:
+    layer = settings.CHANNEL_LAYERS["default"]
+    settings.CHANNEL_LAYERS = {"default": layer | {"CONFIG": {"hosts": ["redis://127.0.0.1:1"]}}}
+    stranger = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/nothing")  # type: ignore[arg-type]
+    assert (await stranger.connect())[0]
+    assert (await stranger.receive_output())["code"] == 4404
+    await stranger.disconnect()
 
 
 def test_a_proxy_that_nobody_configured_is_not_an_operator(anonymous: APIClient) -> None:

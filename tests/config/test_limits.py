@@ -7,13 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings as settings_in_file
 from django.core.cache import cache
 from prometheus_client import REGISTRY
+from psycopg_pool import ConnectionPool, PoolTimeout
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
@@ -164,6 +168,20 @@ def test_requests_go_on_while_redis_is_out(
     assert statuses == [200, 200, 429]
 
 
+@pytest.mark.django_db
+def test_addresses_below_the_api_that_are_none_are_counted_too(anonymous: APIClient, settings: Settings) -> None:
+    settings.RATE_LIMIT = Rate(0.001, 2)
+    statuses = [anonymous.post(f"/api/v1/{n}/nope", REMOTE_ADDR="192.0.2.1").status_code for n in range(3)]
+    assert statuses == [404, 404, 429]
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/", "/health/live", "/health/live/"])
+def test_a_probe_that_asks_nobody_does_not_ask_redis_either(redis_out: None, anonymous: APIClient, path: str) -> None:
+    before = REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total")
+    assert anonymous.get(path).status_code == 200
+    assert REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total") == before
+
+
 async def test_nobody_is_refused_while_tokens_that_were_taken_for_them_lie_unused(settings: Settings) -> None:
     limit = Limit("test", Rate(0.001, 40))
     blocks, subject = Blocks(), uuid4().hex
@@ -270,7 +288,7 @@ def test_every_answer_says_how_its_caller_stands(
     settings.RATE_LIMIT = Rate(0.5, 4)
     client = signed_in(person)
     assert said(client.get("/api/v1/users/me/profile")) == ['"request";q=4;w=8', '"request";r=3;t=2', "4", "3", "2"]
-    assert said(client.get("/api/v1/nothing"))[1] == "", "nothing was counted"
+    assert said(client.get("/health"))[1] == "", "nothing was counted"
     for _ in range(3):
         client.get("/api/v1/users/me/profile")
     refused = client.get("/api/v1/users/me/profile")
@@ -558,3 +576,38 @@ def test_a_pool_that_is_used_up_is_no_reason_to_leave_redis_alone() -> None:
             pool.release(connection)
     assert REGISTRY.get_sample_value("pacesetter_limiter_fallbacks_total") == before + 2
     assert redis_client().ping(), "at once"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("is_silent", "longest_pause"), [(False, 3), (True, 7)], ids=["refuses", "says nothing"])
+def test_a_postgresql_that_is_away_is_asked_again_and_again_for_as_long_as_somebody_waits(
+    is_silent: bool, longest_pause: float
+) -> None:
+    """And not after ever longer pauses, in the last of which it would have been back for long."""
+    asked: list[float] = []
+    held: list[socket.socket] = []
+
+    def answer(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = server.accept()
+                asked.append(time.monotonic())
+                held.append(caller)
+                if not is_silent:
+                    caller.close()
+
+    options = dict(settings_in_file.DATABASES["default"]["OPTIONS"])
+    pool_options = options.pop("pool")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        here = {"host": "127.0.0.1", "port": server.getsockname()[1], "dbname": "nothing", "user": "nobody"}
+        ours = {name: value for name, value in options.items() if name == "connect_timeout"}
+        with ConnectionPool(kwargs=ours | here, open=True, **pool_options) as pool:
+            until = time.monotonic() + longest_pause + 4
+            while time.monotonic() < until:
+                with pytest.raises(PoolTimeout):
+                    pool.getconn(timeout=0.25)
+            asked.append(time.monotonic())
+        for caller in held:
+            caller.close()
+    assert max(later - earlier for earlier, later in pairwise(asked)) < longest_pause

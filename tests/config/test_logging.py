@@ -161,6 +161,8 @@ KEY = "psk_" + "Zk3v" * 8
         (f"550 no such mailbox <{ADDRESS}>", "550 no such mailbox <[e-mail]>"),
         (f"X-API-Key: {KEY} was refused", "X-API-Key: [token] was refused"),
         ("GET /unsubscribe/IjQyIg:1tZ:x_y-z HTTP/1.1", "GET /unsubscribe/[token] HTTP/1.1"),
+        ("https://steps.example.org/join/K7QX2M4P was asked", "https://steps.example.org/join/[token] was asked"),
+        ("POST /competitions/17/join/ HTTP/1.1", "POST /competitions/17/join/ HTTP/1.1"),
         ("cannot connect to redis://walker:hush-hush@cache:6379/0", "cannot connect to redis://[cut]@cache:6379/0"),
     ],
 )

@@ -258,6 +258,25 @@ def test_processes_that_share_a_folder_are_one_and_the_dead_keep_what_they_count
         third.wait()
 
 
+_TAKEN = """
+import fcntl, os, sys
+held = open(f"{sys.argv[1]}/{os.getpid()}.alive", "w")
+fcntl.flock(held, fcntl.LOCK_EX)
+"""
+
+
+def test_two_processes_of_one_number_are_told_so(tmp_path: Path) -> None:
+    """As in two containers: each is the first of its own. Waiting for the other's end, it would keep all of them from
+    answering."""
+    second = subprocess.run(
+        [sys.executable, "-c", _TAKEN + _COUNT, tmp_path, "1"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith("Pacesetter cannot start: ")
+    assert second.stderr.count("\n") == 1
+
+
 def test_an_empty_variable_is_no_folder() -> None:
     """As a file of settings has it that was copied from the example."""
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": "", "METRICS_DIR": ""}

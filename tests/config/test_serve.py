@@ -101,12 +101,21 @@ def test_the_server_does_not_say_what_it_is_made_of(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_it_lives_and_says_that_it_is_not_ready_while_postgresql_is_out(server: Server) -> None:
     assert server.get("/health/live").status_code == 200
     answer = server.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
     assert answer.elapsed.total_seconds() < 6, "a probe does not wait any longer"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/metrics", "/health/detailed"])
+def test_who_watches_it_is_told_so_before_they_give_up(server: Server, path: str) -> None:
+    """Prometheus waits for ten seconds, and would only say that the process is down."""
+    answer = server.get(path)
+    assert answer.status_code == 200
+    assert answer.elapsed.total_seconds() < 8
+    assert "pacesetter_ready 0.0" in answer.text or answer.json()["status"] == "unavailable"
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from procrastinate.jobs import Job
@@ -105,12 +106,16 @@ def test_a_trace_leads_from_a_request_through_sql_and_the_announcement_and_into_
     collector: Collector,
     run_server: Callable[..., Server],  # noqa: F811
 ) -> None:
-    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    all_of_them = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.0"}
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "100", **all_of_them}
     server = run_server("uvicorn", 9, **environ)
     ada = server.new_person("Ada")
     board = ada.new_competition()
     ada.join(board)
     samples = [walked("a walk", 300, hours_ago=3)]
+    taken = {"email": f"ada.{uuid4().hex}@example.org", "password": "a-long-walk-home", "name": "Ada"}
+    for status in (201, 409):  # PostgreSQL's complaint has the address in it
+        assert ada.http.post("/auth/register", json=taken).status_code == status
     with ada.watching(board) as watch:
         watch.message()
         ada.http.get("/users/me/profile?token=hush", headers={"traceparent": f"00-{CALLER}-b7ad6b7169203331-01"})
@@ -151,8 +156,14 @@ def test_a_trace_leads_from_a_request_through_sql_and_the_announcement_and_into_
     for span in collector.spans:
         for attribute in span.attributes:
             scan.look_at(attribute.value.string_value)
+        for event in span.events:
+            for attribute in event.attributes:
+                scan.look_at(attribute.value.string_value)
         scan.look_at(span.name)
+        scan.look_at(span.status.message)
     assert scan.found == []
+    wrong = {said.value.string_value for span in collector.spans for event in span.events for said in event.attributes}
+    assert "psycopg.errors.UniqueViolation" in wrong, "its kind is told"
 
 
 def test_without_an_address_nothing_that_traces_is_imported() -> None:

@@ -4,6 +4,7 @@ The panel under /admin/ has a map of its own (tests/panel/test_crawl.py), made i
 """
 
 from collections.abc import Iterator, Sequence
+from inspect import unwrap
 from typing import Any, NamedTuple
 
 from django.test import Client
@@ -29,7 +30,7 @@ def routes(under: Sequence[Any] | None = None, prefix: str = "") -> Iterator[tup
         if isinstance(found, URLResolver):
             if found.app_name != "admin":
                 yield from routes(found.url_patterns, route)
-        elif isinstance(found, URLPattern) and found.callback is not nothing_here:
+        elif isinstance(found, URLPattern) and unwrap(found.callback) is not unwrap(nothing_here):
             yield route, found.callback
 
 

@@ -155,6 +155,16 @@ def test_a_body_that_keeps_coming_may_take_its_time(call: Any) -> None:
     assert heard(steady).endswith(b"\r\n\r\n4000")
 
 
+def test_most_of_a_body_is_no_reason_to_wait_for_the_rest(call: Any) -> None:
+    """A phone that has lost its network halfway through a large file never says so."""
+    silent = call()
+    silent.sendall(b"POST / HTTP/1.1\r\nContent-Length: 50001\r\n" + HEAD + b"\r\n")
+    time.sleep(0.1)
+    silent.sendall(b"x" * 50_000)
+    silent.settimeout(5)
+    assert refused(silent) == 408
+
+
 def test_who_waits_for_a_late_answer_is_not_the_slow_one(call: Any) -> None:
     patient = call()
     patient.sendall(b"GET /late HTTP/1.1\r\nConnection: close\r\n" + HEAD + b"\r\n")
