@@ -70,7 +70,7 @@ def main() -> None:
     # A thread that reads a board shares the interpreter with the event loop: shorter turns make shorter pauses.
     sys.setswitchinterval(0.001)
     env = environment.read()
-    from config.core.connections import Connection, bound_what_lies  # not before the settings are named
+    from config.core.connections import Connection, Socket, bound_what_lies  # not before the settings are named
 
     config = uvicorn.Config(
         "config.asgi:application",
@@ -78,7 +78,7 @@ def main() -> None:
         port=env.PORT,
         loop="uvloop",
         http=Connection,
-        ws="websockets-sansio",  # the protocol with write flow control: a slow socket is noticed
+        ws=Socket,  # the protocol with write flow control: a slow socket is noticed
         ws_max_size=16 * 1024,  # what a client sends is a subscription, never more
         ws_per_message_deflate=False,  # compression contexts cost 300 KiB a socket
         ws_ping_interval=20,

@@ -14,11 +14,14 @@ from typing import Any
 
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidHandshake
+from websockets.http11 import Request
 
 from config.core.errors import Refusal, TooMany, error_body, error_headers
 from config.core.json import dump_json
 from config.core.metrics import CONNECTIONS_ENDED
-from config.core.middleware import SECURITY_HEADERS
+from config.core.middleware import common_headers
 from config.core.request import address_block, request_id_of
 
 MOST_HEAD_BYTES = 64 * 1024
@@ -255,17 +258,46 @@ class Connection(HttpToolsProtocol):
             if under_way:
                 self.transport.abort()
                 return
-        request_id = request_id_of(None)
-        body = dump_json(error_body(refusal, request_id))
-        headers = {
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            "connection": "close",
-            "x-request-id": request_id,
-            **SECURITY_HEADERS,
-            **error_headers(refusal),
-        }
-        lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
-        self.transport.write(STATUS_LINE[int(refusal.status)] + lines.encode("latin-1") + b"\r\n" + body)
+        self.transport.write(_answer(refusal))
         self.transport.close()
         self._expect_to_be_rid_of_it()
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """A connection that became a socket. The library answers a handshake that it cannot take in plain text, and one
+    that it cannot read not at all, and then waits for ever."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            self._refuse()
+
+    def handle_connect(self, event: Request) -> None:
+        try:
+            self.conn.process_request(event)
+        except InvalidHandshake:
+            self._refuse()
+        else:
+            super().handle_connect(event)
+
+    def _refuse(self) -> None:
+        if not self.transport.is_closing():
+            CONNECTIONS_ENDED.labels(reason="handshake").inc()
+            self.transport.write(_answer(MalformedRequest()))
+            self.transport.close()
+
+
+def _answer(refusal: Refusal) -> bytes:
+    """All of it, in the contract's shape, with the headers that every answer has."""
+    request_id = request_id_of(None)
+    body = dump_json(error_body(refusal, request_id))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()),
+        *common_headers(False, b""),
+        *((name.lower().encode(), value.encode("latin-1")) for name, value in error_headers(refusal).items()),
+    ]
+    lines = b"".join(b"%s: %s\r\n" % line for line in headers)
+    return STATUS_LINE[int(refusal.status)] + lines + b"\r\n" + body

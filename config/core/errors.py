@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
@@ -147,7 +147,7 @@ def as_refusal(exc: BaseException) -> Refusal | None:
             return Forbidden()
         case RequestDataTooBig():
             return TooLarge()
-        case SuspiciousOperation() | MultiPartParserError():
+        case BadRequest() | SuspiciousOperation() | MultiPartParserError():
             return _with_status(400, "This request cannot be understood.")
         case DataError():
             return _with_status(400, "This request holds a value that cannot be stored or compared.")

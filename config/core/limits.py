@@ -236,7 +236,9 @@ def _take_locally(key: str, rate: Rate, now: float) -> _Taken:
 
 
 def take_locally(limit: Limit, subject: str) -> bool:
-    """Counts in this process alone, what only this process has to be guarded from."""
+    """Counts in this process alone, what only this process has to be guarded from. Whether there was a token."""
+    if not settings.RATE_LIMIT.per_second:
+        return True
     return not _take_locally(_key(limit, subject), limit.rate, time.monotonic()).wait_ms
 
 

@@ -169,8 +169,7 @@ async def _clock(hand: Hand) -> float:
         "FAKETIME_TIMESTAMP_FILE": str(hand.site.clock),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        # Or waiting threads are woken milliseconds late each time, and the server is busy with nothing else.
-        "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it, threads that wait for the interpreter spin instead
     }
     await _start_with(hand, fake)
     hand.traffic.calm.is_over()

@@ -3,6 +3,7 @@
 import asyncio
 from itertools import islice
 from random import Random
+from typing import Any
 
 import aiohttp
 import pytest
@@ -74,6 +75,26 @@ def test_what_was_distributed_is_paid_in_the_end() -> None:
     ours = [("a", "paid", 5, "one", ""), ("b", "unknown", 5, "one", "no answer")]
     assert checks.unsettled(ours, {"one"}, 2) == ["b is unknown (no answer)"]
     assert checks.unsettled(ours[:1], {"one"}, 2) == ["one has 1 transfers"]
+
+
+def test_servers_that_show_different_boards_and_one_that_shows_none_are_found_out() -> None:
+    class Apart(Traffic):
+        async def ask(
+            self, method: str, path: str, token: str, body: Any = None, *, server: int | None = None
+        ) -> Answer:
+            if path.endswith("doors"):
+                return Answer(503)
+            return Answer(200, {"data": {"version": server if path.endswith("walk") else 1, "entries": []}})
+
+    async def compared() -> list[str]:
+        async with aiohttp.ClientSession() as session:
+            traffic = Apart(session, ["one", "two"], WORLD, Random(1))
+            boards = [WORLD.walk, WORLD.reported, WORLD.doors]
+            return (await checks.seconds_until_consistent(traffic, [], boards, within=0))[1]
+
+    apart, silent = asyncio.run(compared())
+    assert apart == "board walk is not the same at every server"
+    assert silent.startswith("board doors: Answer(status=503")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ async def _spoil_everything(folder: Path) -> Found:
         found: Found = {}
         await _when_all_is_well(running, found)
         await _the_books(running, found)
+        await _the_jobs(running, found)
         await _what_is_stored(running, found)
         await _what_is_shown(running, found)
         found["commands"] = await asyncio.to_thread(command_problems, running.site)
@@ -80,6 +81,18 @@ async def _the_books(running: Installation, found: Found) -> None:
         "UPDATE prizes_posting SET amount_minor = amount_minor + 1 WHERE id = (SELECT min(id) FROM prizes_posting)",
     )
     found["ledger"] = await running.inside_problems()
+
+
+async def _the_jobs(running: Installation, found: Found) -> None:
+    """One of a worker that lives, which nobody takes up."""
+    spoil(
+        running,
+        "WITH lost AS (INSERT INTO procrastinate_jobs (queue_name, task_name, status, worker_id)"
+        " SELECT 'default', 'lost', 'doing', id FROM procrastinate_workers ORDER BY last_heartbeat DESC LIMIT 1"
+        " RETURNING id) INSERT INTO procrastinate_events (job_id, type, at)"
+        " SELECT id, 'started', now() - interval '2 minutes' FROM lost",
+    )
+    _, found["a job"] = await running.seconds_until_settled(within=0)
 
 
 async def _what_is_stored(running: Installation, found: Found) -> None:
@@ -137,6 +150,7 @@ def test_nothing_is_wrong_where_nothing_was_spoilt(found: Found) -> None:
         ("paid twice", "was paid 2 times"),
         ("never paid", "counts as paid and was not"),
         ("forgotten", "is unknown"),
+        ("a job", "1 lost count as being done"),
         ("ledger", "it is off by 1 minor units"),
         ("a reading", "0 is stored"),
         ("a day", "were acknowledged"),

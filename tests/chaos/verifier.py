@@ -37,7 +37,7 @@ def _readings() -> list[Any]:
 
 
 def _doing() -> list[Any]:
-    """How many jobs count as being done for more than a minute, by their task."""
+    """How many jobs have counted as being done for more than a minute, by their task."""
     from django.db import connection
 
     with connection.cursor() as cursor:

@@ -127,6 +127,7 @@ def test_a_clock_that_goes_back_gives_nothing_and_takes_nothing() -> None:
 def test_zero_switches_every_limit_off(settings: Settings) -> None:
     settings.RATE_LIMIT = Rate(0, 0)
     assert at_once("a", Rate(0.001, 1)) == 160
+    assert all(limits.take_locally(Limit("test", Rate(0.001, 1)), "a") for _ in range(3))
     assert redis_client().keys("limit:*") == []
 
 

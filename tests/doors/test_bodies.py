@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
@@ -18,6 +19,7 @@ from rest_framework import serializers
 
 from accounts.api.serializers import ProfileChanges
 from accounts.models import User
+from accounts.unsubscribing import unsubscribe_link
 from config.core.redis import redis_client
 from tests.doors.asking import client_of, rows_written, send, taken_back
 from tests.doors.matrix import TABLE, Line, read_table
@@ -140,6 +142,25 @@ def test_nothing_lands_that_is_not_theirs_to_write(world: World) -> None:
     for line, who in asked:
         others = sorted(names - declared(line, document) - set(line.body(world.rows)) - FILES)
         wrong += landed(line, who, world, others)
+    assert wrong == []
+
+
+FORMS: Mapping[str, set[str]] = {
+    "POST /profile": {"bio", "country", "timezone", "language"},
+    "POST /notifications/settings": {"quiet_from", "quiet_until", "digest_at"},
+    "POST /competitions/{running}/join": {"code"},
+    "POST /competitions/{public}/join": {"code"},
+}
+"""What a page's form has besides what is sent in these tests."""
+
+
+def test_nothing_lands_by_way_of_a_page_either(world: World) -> None:
+    names, wrong = all_names(schema()), []
+    for line in LINES:
+        may = [who for who in ("part", "owner", "super") if line.expected[who] in ALLOWED]
+        if line.is_page and line.method == "POST" and may:
+            others = sorted(names - set(line.body(world.rows)) - FORMS.get(line.name, set()) - FILES)
+            wrong += landed(line, may[0], world, others)
     assert wrong == []
 
 
@@ -274,6 +295,23 @@ def test_no_header_is_a_server_error_or_comes_back(path: str, canary: Canary) ->
             assert "smuggled" not in str(answer.headers), header
             assert "smuggled" not in answer.cookies
     assert canary.asked == []
+
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="x"\r\n\r\nx\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize("charset", ["rot13", "zlib", "utf-16", "latin-1", "nonsense"])
+def test_no_charset_of_a_form_is_a_server_error(charset: str, person: User, signed_in: Any) -> None:
+    """A browser whose token is asked for, a mail program, and a phone."""
+    browser = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    browser.get("/sign-in")
+    leave = urlsplit(unsubscribe_link(person.id, None)).path
+    phone = signed_in(person)
+    phone.raise_request_exception = False
+    for client, path in ((browser, "/sign-in"), (browser, leave), (phone, "/api/v1/users/me/avatar")):
+        plain = client.generic("POST", path, b"again=1", f"application/x-www-form-urlencoded; charset={charset}")
+        in_parts = client.generic("POST", path, FORM % b"avatar", f"multipart/form-data; boundary=b; charset={charset}")
+        assert max(plain.status_code, in_parts.status_code) < 500, path
 
 
 def test_no_field_is_an_address_to_ask() -> None:

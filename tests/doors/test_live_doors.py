@@ -1,12 +1,16 @@
 """Sockets, event streams, and what the front answers, as the table of who may do what says it (matrix.txt): before the
 whole application, on rows that are committed."""
 
+from collections import defaultdict
 from datetime import UTC, datetime
 
 import pytest
 from rest_framework_simplejwt.tokens import AccessToken
 
+from config.core.front import Endpoint
 from config.core.json import dump_json
+from fitness.api.front import endpoints as fitness_endpoints
+from leaderboards.api.front import endpoints as leaderboard_endpoints
 from tests.asking import ask_server, in_thread, new_process
 from tests.doors.matrix import SCOPES, TABLE, Line, read_table
 from tests.doors.sockets import closing_code, first_status
@@ -15,6 +19,7 @@ from tests.doors.world import KEYS, WHO, World, build_world, make_keys
 pytestmark = pytest.mark.slow
 
 LINES = read_table(TABLE.read_text())
+ENDPOINTS = [*leaderboard_endpoints, *fitness_endpoints]
 LIVE = [line for line in LINES if line.method in ("WS", "SSE")]
 
 
@@ -47,16 +52,20 @@ async def test_sockets_and_streams_open_to_whom_the_table_says(committed_world: 
             assert told == line.expected, line.name
 
 
-FRONT = (
-    "GET /api/v1/leaderboard/{running}",
-    "POST /api/v1/leaderboard/update",
-    "POST /api/v1/fitness/sync",
-)
+def endpoint_of(line: Line) -> Endpoint | None:
+    """What in front of Django answers there."""
+    path = line.pattern.format_map(defaultdict(lambda: "11111111-2222-4333-8444-555555555555"))
+    method = "GET" if line.method == "SSE" else line.method
+    return next((one for one in ENDPOINTS if one.method == method and one.path.fullmatch(path)), None)
+
+
+def test_everything_that_is_answered_in_front_stands_in_the_table() -> None:
+    assert {one.view for one in map(endpoint_of, LINES) if one} == {one.view for one in ENDPOINTS}
 
 
 async def test_the_fast_path_tells_everybody_the_same(committed_world: World) -> None:
     async with new_process():
-        for line in (line for line in LINES if line.name in FRONT):
+        for line in (line for line in LINES if endpoint_of(line) and not line.pattern.endswith("/stream")):
             for who, expected in line.expected.items():
                 headers = await in_thread(_headers, who, line, committed_world)
                 body = dump_json(line.body(committed_world.rows)) if line.method == "POST" else b""

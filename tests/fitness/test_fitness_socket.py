@@ -200,7 +200,8 @@ async def test_what_is_not_understood_is_said_and_the_socket_stays_open(person: 
         assert await socket.ask({"type": "ping"}) == {"type": "pong"}
 
 
-async def test_a_flood_closes_it_with_4429(person: User) -> None:
+async def test_a_flood_closes_it_with_4429(person: User, settings: Any) -> None:
+    settings.RATE_LIMIT = replace(settings.RATE_LIMIT, per_second=1000, burst=2000)
     async with follow(person) as socket:
         for _ in range(60):
             await socket.send(text='{"type": "ping"}')

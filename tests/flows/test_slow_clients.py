@@ -13,8 +13,16 @@ import pytest
 import uvicorn
 
 from config.core import connections
-from config.core.connections import MOST_HEAD_BYTES, MOST_HEADERS, MOST_URL_BYTES, Connection, bound_what_lies
+from config.core.connections import (
+    MOST_HEAD_BYTES,
+    MOST_HEADERS,
+    MOST_URL_BYTES,
+    Connection,
+    Socket,
+    bound_what_lies,
+)
 from config.core.environment import Rate
+from config.core.middleware import common_headers
 
 pytestmark = pytest.mark.slow  # they wait for the server's patience to end
 
@@ -51,7 +59,14 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     config = uvicorn.Config(
-        application, loop="uvloop", http=Hasty, lifespan="off", log_config=None, server_header=False, port=0
+        application,
+        loop="uvloop",
+        http=Hasty,
+        ws=Socket,
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        port=0,
     )
     listening = config.bind_socket()
     bound_what_lies(listening)
@@ -100,7 +115,8 @@ def refused(connection: socket.socket) -> int:
     assert said["success"] is False
     assert said["message"]
     assert f"x-request-id: {said['request_id']}".encode() in head
-    assert b"content-security-policy: " in head
+    for header in common_headers(False, b""):
+        assert b"%s: %s" % header in head
     assert head.split()[1] == str(said["code"]).encode()
     return int(said["code"])
 
@@ -211,6 +227,23 @@ def test_a_head_has_bounds(call: Any, request_: bytes, status: int) -> None:
     large = call()
     large.sendall(request_)
     assert refused(large) == status
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"X: " + b"a" * 9_000,
+        b"X: \x01",
+        b"Sec-WebSocket-Key: short",
+        b"Sec-WebSocket-Version: 12",
+    ],
+    ids=["long field", "odd field", "key", "version"],
+)
+def test_a_handshake_that_cannot_be_read_is_refused_and_not_kept_open(call: Any, fields: bytes) -> None:
+    newcomer = call()
+    upgrade = b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    newcomer.sendall(upgrade + HEAD + fields + b"\r\n\r\n")
+    assert refused(newcomer) == 400
 
 
 def test_what_follows_a_body_has_bounds_too(call: Any) -> None:

@@ -149,7 +149,8 @@ def test_binary_data_is_not_understood(server: Server, ada: Phone) -> None:
         assert watch.message()["code"] == "unreadable"
 
 
-def test_a_flood_closes_the_socket_with_4429(server: Server, ada: Phone) -> None:
+def test_a_flood_closes_the_socket_with_4429(strict_server: Server) -> None:
+    ada = strict_server.new_person("Ada")
     with ada.watching(ada.new_competition()) as watch:
         for _ in range(60):
             watch.send({"type": "ping"})
@@ -364,7 +365,8 @@ def test_a_socket_says_why_before_it_is_closed(server: Server, ada: Phone) -> No
 
 
 @pytest.mark.slow
-def test_whoever_floods_is_told_when_to_come_again(server: Server, ada: Phone) -> None:
+def test_whoever_floods_is_told_when_to_come_again(strict_server: Server) -> None:
+    ada = strict_server.new_person("Ada")
     with ada.watching(ada.new_competition()) as watch:
         for _ in range(60):
             watch.send({"type": "ping"})

@@ -55,6 +55,10 @@ class Report:
             "machine": machine(),
             "cases": cases_of(self.calls),
             "roles": {one.role: {"seconds": one.seconds, "statuses": one.statuses} for one in self.calls},
+            "operations": {
+                one.operation: {"cases": one.statuses.total(), "share_2xx": round(one.share, 4)}
+                for one in reached(self.calls)
+            },
             "frames": vars(self.frames) if self.frames else None,
             "faults": self.faults,
         }
@@ -144,15 +148,40 @@ def _of_frames(report: Report) -> list[str]:
     ]
 
 
-def _of_operations(calls: Sequence[Calls]) -> list[str]:
-    """How far inside each operation was reached, over all roles."""
+@dataclass(frozen=True)
+class Reached:
+    """How far inside an operation calls came, over all roles."""
+
+    operation: str
+    statuses: Counter[int]
+
+    @property
+    def share(self) -> float:
+        """Of the calls that were carried out, and so came past all that refuses."""
+        return sum(times for code, times in self.statuses.items() if code // 100 == 2) / self.statuses.total()
+
+
+def reached(calls: Sequence[Calls]) -> list[Reached]:
     total: dict[str, Counter[int]] = {}
     for one in calls:
         for operation, counted in one.statuses.items():
             total.setdefault(operation, Counter()).update(counted)
-    rows = ["## Operations", "", "| operation | cases | 2xx | statuses |", "|---|---|---|---|"]
-    for operation, counted in sorted(total.items()):
-        done = sum(times for code, times in counted.items() if code < 400)
-        statuses = ", ".join(f"{code}: {times:,}" for code, times in sorted(counted.items()))
-        rows.append(f"| `{operation}` | {counted.total():,} | {done / counted.total():.0%} | {statuses} |")
+    return [Reached(operation, total[operation]) for operation in sorted(total)]
+
+
+def _of_operations(calls: Sequence[Calls]) -> list[str]:
+    found = reached(calls)
+    never = ", ".join(f"`{one.operation}`" for one in found if not one.share) or "none"
+    rows = [
+        "## Operations",
+        "",
+        "2xx is the share of the calls that were carried out; the others were refused before the operation's own work.",
+        f"Never carried out: {never}.",
+        "",
+        "| operation | cases | 2xx | statuses |",
+        "|---|---|---|---|",
+    ]
+    for one in found:
+        statuses = ", ".join(f"{code}: {times:,}" for code, times in sorted(one.statuses.items()))
+        rows.append(f"| `{one.operation}` | {one.statuses.total():,} | {one.share:.1%} | {statuses} |")
     return rows

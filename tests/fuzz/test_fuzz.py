@@ -1,6 +1,7 @@
 """The short form of `make fuzz`: the same calls and frames, fewer of them; and that planted faults are found."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from tests.fuzz.calls import Calls, Task, make_calls
 from tests.fuzz.document import prepared
 from tests.fuzz.frames import send_frames
 from tests.fuzz.installation import Installation, Watched, installed
+from tests.fuzz.report import Report
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +32,6 @@ def sick(installation: Installation) -> Iterator[Watched]:
         yield server
 
 
-@pytest.mark.large  # sessions of one person share an allowance, which it does not know yet
 def test_made_up_calls_and_frames_meet_no_fault(installation: Installation) -> None:
     with installation.serving() as server:
         report = fuzz(installation, server, cases=800, frames=2000, seed=SEED)
@@ -46,6 +47,16 @@ def test_made_up_calls_and_frames_meet_no_fault(installation: Installation) -> N
     assert report.frames is not None
     assert report.frames.answers["leaderboard_update"]
     assert report.frames.answers["error unreadable"]
+
+
+def test_the_report_says_which_share_of_the_calls_of_each_operation_was_carried_out() -> None:
+    report = Report(SEED)
+    report.calls.append(Calls("person", {"GET /a": Counter({200: 1, 404: 2}), "POST /b": Counter({302: 1, 400: 1})}))
+    report.calls.append(Calls("owner", {"GET /a": Counter({201: 1})}))
+    shown = report.as_markdown()
+    assert "| `GET /a` | 4 | 50.0% | 200: 1, 201: 1, 404: 2 |" in shown
+    assert "Never carried out: `POST /b`." in shown
+    assert json.loads(report.as_json())["operations"]["GET /a"] == {"cases": 4, "share_2xx": 0.5}
 
 
 def calls_of(operation: str, installation: Installation, server: Watched) -> Calls:

@@ -28,6 +28,7 @@ from competitions.models import Competition
 from config.demo.people import ADMIN_EMAIL
 from config.demo.staff import NEWCOMER, ORGANISER, REVIEWER, SUPPORT, TREASURER
 from tests.conftest import open_panel
+from tests.doors.asking import rows_written, taken_back
 
 WHO = {
     "S": ADMIN_EMAIL,  # superuser
@@ -306,12 +307,10 @@ def test_nobody_adds_a_page_without_saying_who_may_open_it() -> None:
     assert models().keys() == TABLES.keys()
 
 
-@pytest.mark.slow
-@pytest.mark.django_db
-@pytest.mark.parametrize("letter", WHO)
-def test_every_page_opens_to_whom_it_should_and_to_nobody_else(world: None, letter: str) -> None:
+def wrong_pages(letter: str, pages: Sequence[Page]) -> dict[str, str]:
+    """Those that are not as the table says, and how."""
     client, wrong = seated(letter), {}
-    for page in pages_for(letter if letter in STAFF else "S"):
+    for page in pages:
         who, refused = may_open(page.name)
         expected = 302 if letter not in STAFF else 200 if letter in who else refused
         if page.name == "jsi18n":
@@ -323,6 +322,39 @@ def test_every_page_opens_to_whom_it_should_and_to_nobody_else(world: None, lett
         answer = opened(client, page.address)
         if answer.status != expected or len(answer.queries) > MOST_QUERIES:
             wrong[page.address] = f"{answer.status} instead of {expected}, {len(answer.queries)} queries"
+    return wrong
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+@pytest.mark.parametrize("letter", WHO)
+def test_every_page_opens_to_whom_it_should_and_to_nobody_else(world: None, letter: str) -> None:
+    assert wrong_pages(letter, pages_for(letter if letter in STAFF else "S")) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_a_page_that_opens_to_somebody_else_is_noticed(world: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    [page] = addresses("accounts_phone_changelist", "T")
+    assert wrong_pages("T", [page]) == {}
+    monkeypatch.setattr(type(models()["accounts_phone"]), "has_view_permission", lambda *_: True)
+    assert wrong_pages("T", [page])[page.address].startswith("200 instead of 403")
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+@pytest.mark.parametrize("letter", WHO)
+def test_who_may_not_open_a_page_changes_nothing_by_sending_to_it(world: None, letter: str) -> None:
+    client, wrong = seated(letter), {}
+    for page in pages_for(letter if letter in STAFF else "S"):
+        who, refused = may_open(page.name)
+        if letter in who:
+            continue
+        with taken_back():
+            before = rows_written()
+            status, wrote = client.post(page.address).status_code, rows_written() - before
+        if status not in ((refused, 403, 404, 405) if letter in STAFF else (302,)) or wrote:
+            wrong[page.address] = f"{status}, {wrote} rows written"
     assert wrong == {}
 
 
