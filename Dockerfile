@@ -1,5 +1,5 @@
-# The server and everything it runs with, and nginx with the server's static files; PostgreSQL and Valkey are containers of
-# their own (deploy/compose.yaml).
+# The server and everything it runs with, nginx with the server's static files, and what makes backups; PostgreSQL and
+# Valkey are containers of their own (deploy/compose.yaml).
 
 FROM python:3.11-slim AS build
 WORKDIR /app
@@ -19,6 +19,12 @@ COPY --from=build /app/staticfiles /srv/static
 # The account of the server, who makes the certificate.
 USER 10001:10001
 ENTRYPOINT ["nginx", "-g", "daemon off;"]
+
+# The pg_dump of the very database. A new volume takes the owner of the folder that it is mounted over; without these it
+# would be root's, and neither a backup nor what is restored could be written by the account of the server.
+FROM postgres:18 AS backup
+RUN install -d -o 10001 -g 10001 /data /backups
+USER 10001:10001
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pacesetter \

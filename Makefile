@@ -20,7 +20,7 @@ cluster-test: $(READY) ## the end-to-end tests through that nginx, and what only
 	THROUGH_CLUSTER=true $(BIN)/python -m pytest tests/flows/test_cluster.py tests/flows/test_main_job.py \
 		tests/flows/test_sockets.py tests/flows/test_streams.py tests/flows/test_following.py
 
-test: lint ## lint, then every test but those in a browser
+test: lint ## lint, then every quick test
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not slow and not large"
 
 # Other tests run beside those that have patience.

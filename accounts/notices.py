@@ -28,7 +28,7 @@ class Event(StrEnum):
     EXPORT_READY = "export_ready"
     VERIFY_EMAIL = "verify_email"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a name
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
     PHONE_CODE = "phone_code"
 
 

@@ -33,4 +33,4 @@ class PersonOrKey(BasePermission):
     """Signed-in people, and keys that hold the scope that the view names as its ``key_scope``."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(request.user.is_authenticated) or holds_scope(request, view.key_scope)  # type: ignore[attr-defined]
+        return bool(request.user.is_authenticated) or holds_scope(request, view.key_scope)  # type: ignore[attr-defined]  # which such a view has

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers it so, without types
     target_class = "accounts.authentication.CallerAuthentication"
     name = ["bearer", "serviceKey"]
 

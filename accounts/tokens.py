@@ -187,7 +187,7 @@ class _SigningKeys:
     def forget(self) -> None:
         """Start over, as a new process would; what was verified with the old keys is to be verified again."""
         version = self.version
-        self.__init__()  # type: ignore[misc]
+        self.__init__()  # type: ignore[misc]  # of this very class: nobody is to inherit it
         self.version = version + 1
 
 

@@ -37,7 +37,7 @@ def lately_running(competitions: QuerySet[Competition], *, since: datetime, now:
 
 def pools_under_way(competitions: QuerySet[Competition], now: datetime) -> Sequence[tuple[str, int, int, int]]:
     """By currency: how many competitions run that promise a pool, what they promise, and what of it is confirmed."""
-    promising = competitions.with_status("active", now).filter(prize_pool_minor__gt=0)  # type: ignore[attr-defined]
+    promising = competitions.with_status("active", now).filter(prize_pool_minor__gt=0)  # type: ignore[attr-defined]  # of our own QuerySet
     sums = (
         promising.order_by()
         .values("currency")

@@ -11,16 +11,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 start_tracing()  # before anything is wrapped that it follows
 _apps = get_asgi_application()  # loads the apps; everything below needs them
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.conf import settings  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
 
-from accounts.callers import person_recognised, recognised, recognised_service  # noqa: E402
-from accounts.pictures import opening as pictures  # noqa: E402
-from config.core.body_limit import BodyLimit, Uploads  # noqa: E402
-from config.core.front import Front  # noqa: E402
-from config.routing import websocket_urlpatterns  # noqa: E402
-from fitness.api.front import endpoints as fitness_endpoints  # noqa: E402
-from leaderboards.api.front import endpoints as leaderboard_endpoints  # noqa: E402
+from accounts.callers import person_recognised, recognised, recognised_service
+from accounts.pictures import opening as pictures
+from config.core.body_limit import BodyLimit, Uploads
+from config.core.front import Front
+from config.routing import websocket_urlpatterns
+from fitness.api.front import endpoints as fitness_endpoints
+from leaderboards.api.front import endpoints as leaderboard_endpoints
 
 _FORM_BYTES = 64 * 1024  # around the file in a form
 _uploads = [
@@ -36,6 +36,6 @@ front = Front(_django, [*leaderboard_endpoints, *fitness_endpoints], recognised,
 application = ProtocolTypeRouter(
     {
         "http": traced(front),
-        "websocket": URLRouter(websocket_urlpatterns),  # type: ignore[arg-type]
+        "websocket": URLRouter(websocket_urlpatterns),  # type: ignore[arg-type]  # routes of Channels, of which Django's types know nothing
     }
 )

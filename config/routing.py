@@ -16,4 +16,4 @@ class NothingHere(AsyncWebsocketConsumer):
 
 
 # re_path's types know views only; Channels routes ASGI applications with it.
-websocket_urlpatterns = [*leaderboard_patterns, *fitness_patterns, re_path(r"", NothingHere.as_asgi())]  # type: ignore[arg-type]
+websocket_urlpatterns = [*leaderboard_patterns, *fitness_patterns, re_path(r"", NothingHere.as_asgi())]  # type: ignore[arg-type]  # as said above

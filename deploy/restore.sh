@@ -14,9 +14,20 @@ if [ "$tables" != 0 ]; then
   echo "The database has $tables tables already; restore into an empty one." >&2
   exit 1
 fi
+# Before anything is written: a database whose files cannot be brought back would be in the way of the next attempt.
+mkdir --parents "${DATA_DIR:?}"
+if [ ! -w "$DATA_DIR" ]; then
+  echo "$DATA_DIR cannot be written by account $(id --user)." >&2
+  exit 1
+fi
+for name in media private imports; do
+  if [ -e "$DATA_DIR/$name" ] && [ -n "$(find "$DATA_DIR/$name" -type f -print -quit)" ]; then
+    echo "$DATA_DIR/$name has files already; restore into an empty folder." >&2
+    exit 1
+  fi
+done
 # All of it or nothing.
 pg_restore --exit-on-error --single-transaction --no-owner --no-privileges --dbname="$DATABASE_URL" database.dump
-mkdir --parents "${DATA_DIR:?}"
 tar --extract --gzip --file=files.tar.gz --directory="$DATA_DIR" --keep-old-files
 # Plans are made by statistics, which a dump of this kind does not bring.
 psql --no-psqlrc --quiet --dbname="$DATABASE_URL" --command="ANALYZE"

@@ -98,7 +98,7 @@ class _Slowness:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Slowness) and self.amount * other.length == other.amount * self.length
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # there is none, and that is how Python says so
 
 
 def _by_precedence(pieces: Sequence[Piece], cluster: Sequence[int]) -> Mapping[int, int]:

@@ -132,7 +132,7 @@ class CorrectionAdmin(ReadOnlyOfCompetition):
             user_id=obj.user_id,
             points=obj.points,
             reason=obj.reason,
-            by=request.user,  # type: ignore[arg-type]
+            by=request.user,  # type: ignore[arg-type]  # only staff get here
             correction_id=obj.pk,
             now=timezone.now(),
         )

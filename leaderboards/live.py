@@ -232,7 +232,7 @@ class LiveBoard:
         before = self.shown
         if before is not None:
             page = _sharing(page, before.page)
-        self.shown = Shown(competition, competition.written_by, page, begun_at)  # type: ignore[attr-defined]
+        self.shown = Shown(competition, competition.written_by, page, begun_at)  # type: ignore[attr-defined]  # annotated in `_read_board`
         at = At(page.epoch, page.version)
         if before is not None and before.page.epoch != page.epoch:
             self._history.clear()  # nothing leads from one epoch to another

@@ -279,9 +279,9 @@ def points_to_next_rank(standing: Standing) -> int | None:
     """Of a standing out of `standings_to_climb`; None for whoever leads. An equal score gives the same number where
     ranks are shared; elsewhere whoever had it earlier stays before."""
     if standing.competition.tie_rule == TieRule.SHARED:
-        target = standing.nearest_better  # type: ignore[attr-defined]
+        target = standing.nearest_better  # type: ignore[attr-defined]  # annotated in `standings_to_climb`
         return None if target is None else int(target) - standing.score
-    target = standing.nearest_before  # type: ignore[attr-defined]
+    target = standing.nearest_before  # type: ignore[attr-defined]  # annotated in `standings_to_climb`
     return None if target is None else int(target) + 1 - standing.score
 
 

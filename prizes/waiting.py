@@ -39,7 +39,7 @@ def to_approve(competitions: QuerySet[Competition]) -> QuerySet[Competition]:
 def to_settle(competitions: QuerySet[Competition], now: datetime) -> QuerySet[Competition]:
     """Those that are over, have money in them, and whose prizes nobody has asked to be paid, or that were corrected
     since."""
-    over = competitions.with_status(Status.COMPLETED, now)  # type: ignore[attr-defined]
+    over = competitions.with_status(Status.COMPLETED, now)  # type: ignore[attr-defined]  # of our own QuerySet
     return with_prizes(_with_money(over)).filter(Q(asked_at=None) | Q(calculated__lt=F("final")))
 
 

@@ -35,7 +35,7 @@ def bearer(person: User) -> dict[str, str]:
 async def ask_server(
     path: str, method: str = "GET", *, headers: Mapping[str, str], content: bytes = b""
 ) -> httpx.Response:
-    transport = httpx.ASGITransport(app=asgi.application)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=asgi.application)  # type: ignore[arg-type]  # httpx and Channels describe ASGI each in its own words
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=30) as client:
         return await client.request(method, path, headers=dict(headers), content=content)
 

@@ -136,7 +136,7 @@ class _Account:
     def __init__(self, text: str) -> None:
         info = json.loads(text)
         self.project: str = info["project_id"]
-        self._credentials = Credentials.from_service_account_info(info, scopes=[_SCOPE])  # type: ignore[no-untyped-call]
+        self._credentials = Credentials.from_service_account_info(info, scopes=[_SCOPE])  # type: ignore[no-untyped-call]  # google-auth has no types here
         self._lock = Lock()
 
     def token(self, *, other_than: str = "") -> str:

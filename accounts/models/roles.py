@@ -17,7 +17,7 @@ class RoleGiven(User.groups.through):  # type: ignore[name-defined,misc]  # Djan
 
 
 @audited(model_name="PermissionGivenAudit", linked=False, told_by=["user"])
-class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defined,misc]
+class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defined,misc]  # as above
     """Who has which single permission; Django's own table, for the audit trail."""
 
     class Meta:
@@ -25,7 +25,7 @@ class PermissionGiven(User.user_permissions.through):  # type: ignore[name-defin
 
 
 @audited(model_name="RolePermissionAudit", linked=False, told_by=["group"])
-class RolePermission(Group.permissions.through):  # type: ignore[name-defined,misc]
+class RolePermission(Group.permissions.through):  # type: ignore[name-defined,misc]  # as above
     """What a role may do; Django's own table, for the audit trail."""
 
     class Meta:
@@ -49,7 +49,7 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no type
 
 
 @audited(fields=["user", "name", "confirmed"], model_name="RecoveryCodesAudit", linked=False, told_by=["user"])
-class RecoveryCodes(StaticDevice):  # type: ignore[misc]
+class RecoveryCodes(StaticDevice):  # type: ignore[misc]  # as above
     """A member of staff's set of recovery codes; django-otp's own table, for the audit trail."""
 
     class Meta:

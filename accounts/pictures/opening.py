@@ -78,7 +78,7 @@ def _redrawn(data: bytes) -> list[bytes]:
     command = [sys.executable, "-I", str(_PROGRAM), *map(str, SIDES)]
     try:
         # Every word of the command is ours. The environment, which holds our secrets, is not handed on.
-        ended = subprocess.run(command, input=data, capture_output=True, env={}, timeout=_SECONDS, check=False)  # noqa: S603
+        ended = subprocess.run(command, input=data, capture_output=True, env={}, timeout=_SECONDS, check=False)  # noqa: S603 - as said above
     except subprocess.TimeoutExpired:
         raise PicturesBusy from None
     if ended.returncode in (_REFUSED, _NO_PICTURE):

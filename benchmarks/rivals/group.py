@@ -12,13 +12,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 _django = get_asgi_application()  # loads the apps; everything below needs them
 
-from channels.db import database_sync_to_async  # noqa: E402
-from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import re_path  # noqa: E402
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import re_path
 
-from accounts.services.people import admit_person  # noqa: E402
-from accounts.tokens import InvalidToken, verify_token  # noqa: E402
+from accounts.services.people import admit_person
+from accounts.tokens import InvalidToken, verify_token
 
 
 def rival_group(competition_id: str) -> str:
@@ -54,5 +54,5 @@ class GroupConsumer(AsyncWebsocketConsumer):
 
 
 # re_path's types know views only; Channels routes ASGI applications with it.
-_sockets = [re_path(r"^ws/leaderboard/(?P<competition_id>[^/]+)/?$", GroupConsumer.as_asgi())]  # type: ignore[arg-type]
-application = ProtocolTypeRouter({"http": _django, "websocket": URLRouter(_sockets)})  # type: ignore[arg-type]
+_sockets = [re_path(r"^ws/leaderboard/(?P<competition_id>[^/]+)/?$", GroupConsumer.as_asgi())]  # type: ignore[arg-type]  # as said above
+application = ProtocolTypeRouter({"http": _django, "websocket": URLRouter(_sockets)})  # type: ignore[arg-type]  # as said above

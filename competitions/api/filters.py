@@ -25,4 +25,4 @@ class CompetitionFilter(FilterSet):
         fields: list[str] = []
 
     def with_status(self, found: QuerySet[Competition], name: str, value: str) -> QuerySet[Competition]:
-        return found.with_status(Status(value), timezone.now())  # type: ignore[attr-defined,no-any-return]
+        return found.with_status(Status(value), timezone.now())  # type: ignore[attr-defined,no-any-return]  # of our own QuerySet

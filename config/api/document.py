@@ -14,7 +14,7 @@ _making = threading.Lock()
 
 @cache
 def _document() -> bytes:
-    return dump_json(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+    return dump_json(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
 
 
 def schema_view(request: HttpRequest) -> HttpResponse:

@@ -34,7 +34,7 @@ def counted_here() -> bytes:
     if folder is None:
         return generate_latest(prometheus_client.REGISTRY)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     with swept(folder):
         return generate_latest(registry)
 

@@ -380,11 +380,11 @@ def throttles(limit: Limit, *methods: str, people_only: bool = False) -> list[ty
 
 def note_standing(request: object, standing: Standing) -> None:
     """For the answer's headers, which tell of the limit that is nearest."""
-    request.standing = standing_of(request).tighter(standing)  # type: ignore[attr-defined]
+    request.standing = standing_of(request).tighter(standing)  # type: ignore[attr-defined]  # a mark of ours
 
 
 def standing_of(request: object) -> Standing:
-    found: Standing = getattr(request, "standing", None) or counted_standing(request) or UNLIMITED  # type: ignore[assignment]
+    found: Standing = getattr(request, "standing", None) or counted_standing(request) or UNLIMITED  # type: ignore[assignment]  # the mark, which is an object there
     return found
 
 

@@ -97,20 +97,20 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        request.request_id = request_id_of(request.headers.get("X-Request-ID"))  # type: ignore[attr-defined]
-        request.client_address = client_address(  # type: ignore[attr-defined]
+        request.request_id = request_id_of(request.headers.get("X-Request-ID"))  # type: ignore[attr-defined]  # as said above
+        request.client_address = client_address(  # type: ignore[attr-defined]  # as said above
             request.META.get("REMOTE_ADDR"), request.META.get("HTTP_X_FORWARDED_FOR"), settings.PROXY_COUNT
         )
-        request.proxy_count = settings.PROXY_COUNT  # type: ignore[attr-defined]
+        request.proxy_count = settings.PROXY_COUNT  # type: ignore[attr-defined]  # as said above
         request.encoding = None  # UTF-8, as everything: the charset that somebody names may be no text's
-        request.nonce = token_urlsafe(16)  # type: ignore[attr-defined]
+        request.nonce = token_urlsafe(16)  # type: ignore[attr-defined]  # as said above
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
         # Who it turns out to be is bound as well, and both are forgotten at the end.
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id, user_id=None):  # type: ignore[attr-defined]
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id, user_id=None):  # type: ignore[attr-defined]  # as said above
             response = self.get_response(request)
-            response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
-            _add_security_headers(response, request.nonce)  # type: ignore[attr-defined]
+            response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # as said above
+            _add_security_headers(response, request.nonce)  # type: ignore[attr-defined]  # as said above
             for name, value in standing_of(request).headers:
                 response.setdefault(name, value)
             log.info(
@@ -137,7 +137,7 @@ class HostMiddleware(CommonMiddleware):
             return super().process_request(request)
         except DisallowedHost:
             refusal = Invalid("This server does not answer to that host name.")
-            return error_response(request, refusal)  # type: ignore[return-value]
+            return error_response(request, refusal)  # type: ignore[return-value]  # Django itself only redirects here
 
 
 class LimitMiddleware:

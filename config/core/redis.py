@@ -35,7 +35,7 @@ class Pool(redis.BlockingConnectionPool):
     """With what this process knows of the Redis behind it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
         self._circuit = LocalCircuit(LEFT_ALONE)
 
     @contextmanager
@@ -79,7 +79,7 @@ class Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with self.connection_pool.asked():
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> _Pipeline:
         return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)

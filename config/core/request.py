@@ -60,7 +60,7 @@ def direct_address_of(request: object) -> str:
 def note_caller(request: object, caller_id: UUID) -> None:
     """Who it is, once known: for the limits, and for every line in the log from then on."""
     bind_contextvars(user_id=str(caller_id))
-    request.caller_id = str(caller_id)  # type: ignore[attr-defined]
+    request.caller_id = str(caller_id)  # type: ignore[attr-defined]  # a mark of ours
 
 
 def address_block(address: str) -> str:
@@ -83,7 +83,7 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
 def scope_headers(scope: Mapping[str, object]) -> dict[str, str]:
     """ASGI headers by lower-case name; a repeated one is joined by commas, as HTTP reads it."""
     headers: dict[str, str] = {}
-    for name, value in scope.get("headers", ()):  # type: ignore[attr-defined]
+    for name, value in scope.get("headers", ()):  # type: ignore[attr-defined]  # ASGI says that they are pairs
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers

@@ -91,10 +91,10 @@ class EnvelopeSchema(AutoSchema):
         if self.method == "DELETE" and self.get_request_serializer() is not None:
             self.method = "POST"
             try:
-                return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+                return super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
             finally:
                 self.method = "DELETE"
-        return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        return super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
 
     def _get_response_bodies(self, direction: Direction = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
@@ -130,7 +130,7 @@ class EnvelopeSchema(AutoSchema):
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
         """What ends in ``_id`` is one; a person is also called ``me``."""
-        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]
+        parameters: list[dict[str, Any]] = super()._resolve_path_parameters(variables)  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
         for parameter in parameters:
             if parameter["name"] == "user_id":
                 parameter["schema"] = _PERSON
@@ -142,14 +142,14 @@ class EnvelopeSchema(AutoSchema):
         """Plain text says what it may not hold."""
         from config.core.api import NO_CONTROLS, plain_text  # which loads DRF's views, and those this module
 
-        schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
         if plain_text in getattr(field, "validators", ()):
             schema["pattern"] = NO_CONTROLS
         return schema
 
     def _map_basic_serializer(self, serializer: Serializer[Any], direction: Direction) -> Any:
         """A serializer that refuses names it does not know says so by being ``closed``."""
-        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]  # drf-spectacular has no types here
         if direction == "request" and getattr(serializer, "closed", False):
             schema["additionalProperties"] = False
         return schema

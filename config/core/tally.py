@@ -91,7 +91,7 @@ class Tally:
         self._sizes.clear()
 
 
-class BoundedMetricsMiddleware(PrometheusAfterMiddleware):  # type: ignore[misc]
+class BoundedMetricsMiddleware(PrometheusAfterMiddleware):  # type: ignore[misc]  # django-prometheus has no types
     """That of django-prometheus, which labels its latencies with whatever word a client put for the method. A trace has
     the same names of views."""
 

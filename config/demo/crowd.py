@@ -55,7 +55,7 @@ _PEOPLE = f"""
       FROM (SELECT md5(%(seed)s || '/' || n)::uuid AS id, n, {_pick("%(places)s::text[]", "n", "4")} AS place,
                    %(now)s - interval '60 days' - {_chance("n", "5")} * interval '300 days' AS joined_at
               FROM generate_series(%(from)s::int, %(to)s::int) n) made
-"""  # noqa: S608
+"""  # noqa: S608 - constants of this module
 _CROWD = """
     CREATE TEMPORARY TABLE IF NOT EXISTS crowd AS
     SELECT n, md5(%(seed)s || '/' || n)::uuid AS id FROM generate_series(1, %(people)s) n
@@ -65,7 +65,7 @@ _PARTICIPANTS = f"""
     SELECT %(competition)s, id,
            %(opened_at)s::timestamptz + {_chance("n", "%(number)s", "6")} * (%(until)s::timestamptz - %(opened_at)s)
       FROM crowd WHERE n = ANY(%(people)s)
-"""  # noqa: S608
+"""  # noqa: S608 - constants of this module
 _STANDINGS = """
     INSERT INTO leaderboards_standing (
            competition_id, user_id, synced_steps, synced_distance_mm, synced_energy_cal, synced_active_seconds,
@@ -99,7 +99,7 @@ _ACTIVITY = f"""
                      WHERE {_chance("n", "d", "11")} < 0.9
                        AND (twin = 0 OR {_chance("n", "17")} < 0.06)
                        AND ({_chance("n", "18")} > 0.12 OR d < %(today)s - 40 * {_chance("n", "19")})) read) timed
-"""  # noqa: S608
+"""  # noqa: S608 - constants of this module
 _WALKED = """
     CREATE TEMPORARY TABLE walked AS
     SELECT DISTINCT p.user_id, day::date AS day
@@ -128,7 +128,7 @@ _SAMPLES = f"""
              CROSS JOIN unnest(ARRAY[7, 8, 12, 17, 18]) hour
              WHERE walked.day >= %(now)s::date - 3) measured
      WHERE start_at + interval '1 hour' < %(now)s
-"""  # noqa: S608
+"""  # noqa: S608 - constants of this module
 _IMPORTS = f"""
     INSERT INTO fitness_import (id, user_id, state, format, bytes, bytes_read, read, accepted, unchanged, rejected,
                                 problems, reason, attempts, created_at, finished_at)
@@ -137,7 +137,7 @@ _IMPORTS = f"""
            CASE WHEN n %% 5 = 0 THEN 'This file is cut off in the middle.' ELSE '' END, 1,
            %(now)s - {_chance("n", "23")} * interval '20 days', %(now)s - {_chance("n", "23")} * interval '20 days'
       FROM crowd WHERE n %% 80 = 3 OR n = 5
-"""  # noqa: S608
+"""  # noqa: S608 - constants of this module
 _CONNECTIONS = """
     INSERT INTO fitness_connection (user_id, provider, account, state, tokens, connected_at, last_fetched_at,
                                     waits_until, failures, last_error)

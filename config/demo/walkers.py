@@ -45,7 +45,7 @@ async def _sync_for_ever(client: httpx.AsyncClient, walker: Walker) -> None:
         steps = min(200_000, steps + max(0, round(random.gauss(pace, pace / 2))))
         record = {"steps": steps, "distance": round(steps * 0.74, 1), "calories": round(steps * 0.04, 1)}
         # B023 warns of a lambda that outlives its loop's turn; this one is awaited within it.
-        await _settled(lambda: client.post("/fitness/sync", json={**record, "source": "health_connect"}))  # noqa: B023
+        await _settled(lambda: client.post("/fitness/sync", json={**record, "source": "health_connect"}))  # noqa: B023 - as said above
         await asyncio.sleep(SYNC_EVERY_SECONDS)
 
 

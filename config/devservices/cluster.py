@@ -119,6 +119,7 @@ def placed(text: str, folder: Path, port: int, redirect: int, health: int, serve
         "listen 8080;": f"listen {HOST}:{redirect};",
         "listen 8443 ": f"listen {HOST}:{port} ",
         "/tls/": f"{folder}/",
+        "include ": f"include {NGINX_CONF.parent}/",
         "root /srv;": f"root {folder};",
         "/dev/stdout": f"{folder}/access.log",
         "error_log stderr": f"error_log {folder}/error.log",

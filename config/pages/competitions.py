@@ -72,7 +72,7 @@ def _at(found: QuerySet[Competition], when: str, now: datetime) -> QuerySet[Comp
     first, *more = (found.with_status(status, now) for status in WHEN[when][1])  # type: ignore[attr-defined]  # our own
     for each in more:
         first |= each
-    return first  # type: ignore[no-any-return]
+    return first  # type: ignore[no-any-return]  # as above
 
 
 def _number(text: str) -> int:

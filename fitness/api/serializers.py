@@ -81,7 +81,7 @@ class Samples(serializers.Serializer[Any]):
 class RejectedRecord(serializers.Serializer[Any]):
     index = serializers.IntegerField(required=False)
     list = serializers.CharField(required=False, help_text="Where the index is not one of a record or a sample.")
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))  # type: ignore[assignment]
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))  # type: ignore[assignment]  # DRF has one of that name, which answers are not asked for
 
 
 class SyncAnswer(serializers.Serializer[Any]):

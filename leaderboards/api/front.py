@@ -129,7 +129,7 @@ async def _wait_for_change(call: Call, page: Page, found: BoardBytes, known: byt
         while True:
             async with asyncio.timeout(until - time.monotonic()):
                 await watcher.next_sight()
-            shown = sight.scene.shown  # type: ignore[attr-defined]
+            shown = sight.scene.shown  # type: ignore[attr-defined]  # a board's, as this is no window
             if shown is not None:
                 found = bytes_of(shown, page.limit)
                 if not _matches(known, found.etag):

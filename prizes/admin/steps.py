@@ -153,7 +153,7 @@ class WithSteps(Book):
         chosen = next((known for known in self.steps if known.name == step), None)
         row = self.get_object(request, object_id)
         if chosen is None or row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]  # Django's own, which its types leave out
         if elsewhere := confirmation_first(request, timezone.now()):
             return elsewhere
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])

@@ -22,7 +22,7 @@ class TreasurerOrKey(TreasurerOnly):
     """Also keys that hold the scope that the view names as its ``key_scope``."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        scope: Scope = view.key_scope  # type: ignore[attr-defined]
+        scope: Scope = view.key_scope  # type: ignore[attr-defined]  # which such a view has
         return holds_scope(request, scope) or super().has_permission(request, view)
 
 

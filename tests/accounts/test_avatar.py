@@ -304,7 +304,7 @@ def test_nothing_else_is_served(media: Path, path: str, verb: str) -> None:
 async def test_the_server_itself_hands_it_over(person: User, now: datetime) -> None:
     changed = await in_thread(change_picture)(user_id=person.id, picture=PICTURE, now=now)
     path = f"/media/{picture_name(person.id, changed.avatar, SMALL)}"
-    talk: Any = ApplicationCommunicator(  # type: ignore[no-untyped-call]
+    talk: Any = ApplicationCommunicator(  # type: ignore[no-untyped-call]  # asgiref has no types here
         application,
         {
             "type": "http",

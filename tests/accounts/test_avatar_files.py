@@ -180,9 +180,9 @@ def test_every_kind_of_pixel_is_understood() -> None:
     assert near(large(encoded(plain((32768,), mode="I;16"), "PNG")), (128, 128, 128))
     assert near(large(encoded(plain(GREEN).quantize(), "PNG")), GREEN)
     clear = large(encoded(plain((0, 255, 0, 0), mode="RGBA"), "PNG"))
-    assert (clear.mode, clear.getpixel((5, 5))[3]) == ("RGBA", 0)  # type: ignore[index]
+    assert (clear.mode, clear.getpixel((5, 5))[3]) == ("RGBA", 0)  # type: ignore[index]  # of a picture with colours it is a tuple
     keyed = large(encoded(plain(GREEN), "PNG", transparency=GREEN))
-    assert keyed.getpixel((5, 5))[3] == 0  # type: ignore[index]
+    assert keyed.getpixel((5, 5))[3] == 0  # type: ignore[index]  # of a picture with colours it is a tuple
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])

@@ -64,7 +64,7 @@ def fetched(client: APIClient) -> dict[str, bytes]:
     data = client.get(URL).json()["data"]
     assert data["state"] == "ready"
     answer = client.get(data["url"])
-    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # a stream has it
     assert (answer.status_code, answer["Content-Type"], len(content)) == (200, "application/zip", data["bytes"])
     assert answer["Cache-Control"] == "private, no-store"
     with ZipFile(BytesIO(content)) as archive:

@@ -26,6 +26,7 @@ from accounts.services.people import erase_person
 from accounts.tasks import mail_password_reset
 from config.core.environment import Rate
 from config.core.errors import Unauthenticated
+from tests.locks import until_somebody_waits
 from tests.prizes.conftest import no_jobs_left as no_jobs_left  # after tests that commit
 
 ASK, CONFIRM, CHANGE = (f"/api/v1/auth/password{ending}" for ending in ("/reset", "/reset/confirm", ""))
@@ -204,19 +205,17 @@ def test_people_of_supabase_have_no_password_here(make_person: Any, now: datetim
 @pytest.mark.django_db(transaction=True)
 def test_no_log_in_is_renewed_past_a_new_password(ada: User, now: datetime) -> None:
     refresh, token = str(RefreshToken.for_user(ada)), token_for(ada, Purpose.RESET_PASSWORD)
-    changed, renewing = Event(), Event()
+    changed = Event()
 
     def reset_slowly() -> None:
         with closing(connection), transaction.atomic():
             reset_password(token=token, password=NEW, now=now)
             changed.set()
-            renewing.wait(10)
-            time.sleep(0.2)  # so that the other one waits at the lock, where it can tell nobody
+            until_somebody_waits()
 
     def renew() -> bool:
         with closing(connection):
             changed.wait(10)
-            renewing.set()
             try:
                 renew_log_in(refresh=refresh)
             except Unauthenticated:

@@ -38,7 +38,7 @@ class Moods(deque[Fault]):
         if drawn < 0.12:
             self.broken += 1
             return Fault("answer", done=True, status=500)
-        return None  # type: ignore[return-value]
+        return None  # type: ignore[return-value]  # nothing goes wrong, though it is a deque of faults
 
 
 class MoodyStripe(Stripe):

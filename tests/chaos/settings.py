@@ -2,6 +2,6 @@
 
 import os
 
-from config.settings import *  # noqa: F403
+from config.settings import *  # noqa: F403 - all of them is the point
 
 STRIPE_URL = os.environ["CHAOS_STRIPE_URL"]

@@ -41,7 +41,7 @@ def test_a_change_and_a_cancellation_are_not_overtaken_for_ever_by_syncs(
                 renamed: dict[str, Any] = {"name": f"Walk {number}"}
                 change_competition(
                     competition_id=competition.id,
-                    merge=lambda _, changes=renamed: (changes, None),  # type: ignore[misc]
+                    merge=lambda _, changes=renamed: (changes, None),  # type: ignore[misc]  # mypy infers no lambda with a default
                     by=person,
                     now=datetime.now(UTC),
                 )

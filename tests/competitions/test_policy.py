@@ -124,7 +124,7 @@ def test_what_is_not_named_stays_and_null_is_as_by_default(me: APIClient, upcomi
     assert changed(me, upcoming, {"since_joining": False}) == OTHERWISE | {"since_joining": False}
     after = changed(me, upcoming, {"daily_cap": {"steps": None, "distance": 5}, "checks": {"speed": None}})
     assert after["daily_cap"] == {"steps": None, "distance": 5, "calories": 900, "active_minutes": 90}
-    assert after["checks"] == OTHERWISE["checks"] | {"speed": "hold"}  # type: ignore[operator]
+    assert after["checks"] == OTHERWISE["checks"] | {"speed": "hold"}  # type: ignore[operator]  # of values of several kinds, this one is a dict
     cleared = changed(me, upcoming, dict.fromkeys(OTHERWISE))
     assert cleared == AS_BY_DEFAULT
     changed(me, upcoming, OTHERWISE)

@@ -39,7 +39,7 @@ async def post(
         "server": ("testserver", 80),
         "headers": [(name.encode(), value.encode()) for name, value in {"host": "testserver", **headers}.items()],
     }
-    talk: Any = ApplicationCommunicator(app, scope)  # type: ignore[no-untyped-call]
+    talk: Any = ApplicationCommunicator(app, scope)  # type: ignore[no-untyped-call]  # asgiref has no types here
     parts = list(chunks)
     for number, part in enumerate(parts, 1):
         await talk.send_input({"type": "http.request", "body": part, "more_body": number < len(parts) or not sends_all})

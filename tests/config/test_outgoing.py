@@ -1,6 +1,7 @@
 """Whatever leaves this server is on one list, with a time-out and a circuit; nothing leaves beside it."""
 
 import ast
+import re
 import socket
 import threading
 import time
@@ -86,6 +87,16 @@ def test_no_module_reaches_out_that_is_not_on_the_list() -> None:
     found = {name for name, source in sources().items() if reaches_out(source)}
     assert found <= MAY.keys(), "give it a time-out and a circuit, and put it on the list"
     assert {name for name, source in sources().items() if calls(source)} == {"config/core/outgoing.py"}
+
+
+def test_the_list_that_people_read_has_the_same_circuits_and_files() -> None:
+    _, leaving = (ROOT / "docs/decisions/0031-limits.md").read_text().split("## What leaves this server")
+    rows = "".join(re.findall(r"^\|.+\|$", leaving, re.MULTILINE))
+    words = " ".join(how for how in MAY.values() if how.startswith("circuit")).replace(",", "").split()
+    assert set(re.findall(r"`(\w+)`", rows)) == set(words) - {"circuit", "circuits", "and"}
+    named = set(re.findall(r"`([\w/]+\.py)`", leaving)) - {"tests/config/test_outgoing.py"}
+    assert len(named) == 7
+    assert not [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in MAY)]
 
 
 @pytest.mark.parametrize(

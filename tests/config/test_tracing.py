@@ -104,7 +104,7 @@ def work(environ: dict[str, str]) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_trace_leads_from_a_request_through_sql_and_the_announcement_and_into_its_job(
     collector: Collector,
-    run_server: Callable[..., Server],  # noqa: F811
+    run_server: Callable[..., Server],  # noqa: F811 - a fixture that is imported
 ) -> None:
     all_of_them = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.0"}
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "100", **all_of_them}

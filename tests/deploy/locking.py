@@ -10,11 +10,13 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.migrations import Migration, RunPython, RunSQL
+from django.db.migrations import Migration, RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 # Of taste, or of what the migrate job sets for all (lock_timeout, by PGOPTIONS); none of them holds anybody up.
@@ -30,7 +32,9 @@ _OF_NO_CONCERN = (
     "require-statement-timeout",
 )
 _SQUAWK = Path(sys.executable).parent / "squawk"
-_CHANGES_ROWS = re.compile(r"^\s*(UPDATE|DELETE|INSERT\b.*\bSELECT)\b", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+_CHANGES_ROWS = re.compile(
+    r"^\s*(WITH\b.*\b)?(UPDATE|DELETE|MERGE|INSERT\b.*\bSELECT)\b", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
 
 
 def faults(migration: Migration, before: ProjectState) -> list[str]:
@@ -54,12 +58,23 @@ def _of_sql(sql: str, *, in_transaction: bool) -> list[str]:
 
 
 def _of_rows(migration: Migration) -> list[str]:
-    return [
-        f"rows-without-a-word: {operation.describe()}" for operation in migration.operations if _is_silent(operation)
-    ]
+    every = _with_inner(migration.operations)
+    return [f"rows-without-a-word: {operation.describe()}" for operation in every if _is_silent(operation)]
+
+
+def _with_inner(operations: Iterable[Operation]) -> Iterator[Operation]:
+    for operation in operations:
+        yield operation
+        if isinstance(operation, SeparateDatabaseAndState):
+            yield from _with_inner(operation.database_operations)
 
 
 def _is_silent(operation: object) -> bool:
     if not isinstance(operation, RunPython | RunSQL) or operation.hints.get("rows"):
         return False
-    return isinstance(operation, RunPython) or bool(_CHANGES_ROWS.search(str(operation.sql)))
+    return isinstance(operation, RunPython) or any(map(_CHANGES_ROWS.search, _statements(operation.sql)))
+
+
+def _statements(sql: Any) -> list[str]:
+    """RunSQL takes one text, or a list of texts and of pairs of a text and its parameters."""
+    return [sql] if isinstance(sql, str) else [one if isinstance(one, str) else one[0] for one in sql]

@@ -60,7 +60,7 @@ def rows_of_every_table(url: str) -> dict[str, str]:
         found = {}
         for table in tables:
             row = reader.execute(
-                f"SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM public.{table} t"  # noqa: S608
+                f"SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM public.{table} t"  # noqa: S608 - PostgreSQL says what its tables are called
             ).fetchone()
             found[table] = str(row)
     return found
@@ -98,3 +98,20 @@ def test_what_was_backed_up_is_there_again_and_right(world: Path, empty_database
         dump.seek(1000)
         dump.write(b"\0\0\0\0")
     assert run("restore.sh", folder, DATABASE_URL=empty_database, DATA_DIR=str(data)).returncode == 1
+
+
+def test_files_that_are_there_already_stop_a_restore_before_the_database_is_touched(
+    transactional_db: None, empty_database: str, tmp_path: Path
+) -> None:
+    nothing_uploaded_yet, taken = tmp_path / "data", tmp_path / "taken"
+    nothing_uploaded_yet.mkdir()
+    kept = run("backup.sh", tmp_path / "backups", DATABASE_URL=database_at_hand(), DATA_DIR=str(nothing_uploaded_yet))
+    assert kept.returncode == 0, kept.stderr
+    [folder] = (tmp_path / "backups").iterdir()
+    (taken / "media").mkdir(parents=True)
+    (taken / "media/ada.webp").write_bytes(b"another picture")
+    refused = run("restore.sh", folder, DATABASE_URL=empty_database, DATA_DIR=str(taken))
+    assert refused.returncode == 1
+    assert "restore into an empty folder" in refused.stderr
+    again = run("restore.sh", folder, DATABASE_URL=empty_database, DATA_DIR=str(tmp_path / "elsewhere"))
+    assert again.returncode == 0, again.stderr

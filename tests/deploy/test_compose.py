@@ -19,7 +19,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 WEB = ["web-1", "web-2"]
 OURS = [*WEB, "worker", "migrate"]
 ONCE = ["migrate", "certificate", "backup", "restore"]
-BUILT = [*OURS, "certificate", "nginx"]
+BY_HAND = ["backup", "restore"]
+BUILT = [*OURS, *BY_HAND, "certificate", "nginx"]
 SETTINGS = {known.name for known in fields(Environment)} | {"METRICS_PORT"}
 FOR_COMPOSE_ITSELF = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD", "TLS_DIR", "BACKUPS_DIR", "HTTP_PORT", "HTTPS_PORT"}
 SCHEMA = json.loads((Path(__file__).parent / "compose-spec.json").read_text())  # its NOTICE says whose it is
@@ -105,10 +106,25 @@ def test_nothing_starts_before_what_it_needs(services: dict[str, Any]) -> None:
 
 
 def test_a_backup_is_made_by_the_very_release_that_the_database_is_of(services: dict[str, Any]) -> None:
-    for name in ("backup", "restore"):
-        assert services[name]["image"] == services["postgres"]["image"]
+    assert f"FROM {services['postgres']['image']} AS backup\n" in DOCKERFILE
+    for name in BY_HAND:
+        assert services[name]["build"] == {"context": "..", "target": "backup"}
         assert services[name]["profiles"] == ["by-hand"], "not started with the others"
-        assert (ROOT / services[name]["entrypoint"][1].lstrip("/")).exists()
+        script = services[name]["entrypoint"][1]
+        assert (ROOT / script.lstrip("/")).exists()
+        mounted = f".{script.removeprefix('/deploy')}:{script}:ro"
+        assert mounted in services[name]["volumes"], "the script alone, not the folder with .env in it"
+
+
+def test_who_writes_to_a_volume_is_whom_the_image_gives_its_folder_to(services: dict[str, Any]) -> None:
+    """A new volume belongs to root where the image has no such folder, and the first who mounts it decides."""
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)
+    [backup] = [stage for stage in stages if " AS backup\n" in stage]
+    for name in BUILT:
+        stage = backup if name in BY_HAND else stages[-1]
+        [given] = re.findall(r"install -d -o \S+ -g \S+ (.+)$", stage, re.MULTILINE)
+        written = {mount.split(":")[-1] for mount in services[name].get("volumes", []) if not mount.endswith(":ro")}
+        assert written <= set(given.split()), name
 
 
 def test_each_does_its_own_work(services: dict[str, Any]) -> None:
@@ -143,13 +159,23 @@ def test_nginx_knows_the_addresses_of_both_servers_and_only_prometheus_may_read_
     assert {port.rpartition(":")[2] for port in services["nginx"]["ports"]} == listened
 
 
+def test_prometheus_asks_every_server_and_worker_by_name(services: dict[str, Any]) -> None:
+    """What DNS finds is gone from the targets as soon as it is down, and no alert says so."""
+    asked = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    assert all(job.keys() == {"job_name", "static_configs"} for job in asked)
+    servers, workers = ([target for group in job["static_configs"] for target in group["targets"]] for job in asked)
+    assert servers == [f"{name}:{services[name]['environment']['PORT']}" for name in WEB]
+    assert workers == [f"worker:{services['worker']['environment']['METRICS_PORT']}"]
+    assert all("servers" in services[name]["networks"] for name in (*WEB, "worker", "prometheus"))
+
+
 def test_what_is_mounted_from_here_can_only_be_read(services: dict[str, Any]) -> None:
     mounted = [mount for service in services.values() for mount in service.get("volumes", []) if mount.startswith("./")]
     assert "./nginx:/etc/nginx:ro" in mounted
     for mount in mounted:
         source, _, mode = mount.split(":")
         assert mode == "ro"
-        assert source.split("/")[1] in ("", "nginx", "prometheus", "grafana"), mount
+        assert source.split("/")[1] in ("backup.sh", "restore.sh", "nginx", "prometheus", "grafana"), mount
     assert (ROOT / "deploy/nginx/nginx.conf").exists()
 
 

@@ -25,6 +25,7 @@ def test_the_images_are_built_in_stages_on_pinned_ones() -> None:
     assert [rest for name, rest in instructions() if name == "FROM"] == [
         "python:3.11-slim AS build",
         "nginx:1.28-alpine AS nginx",
+        "postgres:18 AS backup",
         "python:3.11-slim",
     ], "the last one is the server, which a build without a target makes"
 

@@ -70,6 +70,16 @@ PLANTED = {
     ),
     "code over every row": (migrations.RunPython(lambda apps, editor: None), "rows-without-a-word"),
     "a statement over every row": (migrations.RunSQL("UPDATE fitness_sample SET version = 1"), "rows-without-a-word"),
+    "the same in a list": (migrations.RunSQL(["UPDATE fitness_sample SET version = 1"]), "rows-without-a-word"),
+    "with parameters": (migrations.RunSQL([("DELETE FROM fitness_sample WHERE id > %s", [1])]), "rows-without-a-word"),
+    "behind a WITH": (
+        migrations.RunSQL("WITH old AS (SELECT id FROM fitness_sample) DELETE FROM fitness_sample USING old"),
+        "rows-without-a-word",
+    ),
+    "inside of another": (
+        migrations.SeparateDatabaseAndState([migrations.RunPython(lambda apps, editor: None)]),
+        "rows-without-a-word",
+    ),
 }
 
 

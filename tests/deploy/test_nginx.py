@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from config.core.middleware import common_headers
 from config.devservices.certificate import ensure_certificate
 from config.devservices.cluster import NGINX_CONF, nginx_binary, placed
 from config.devservices.supervising import RunError
@@ -169,14 +170,56 @@ def test_only_sockets_are_upgraded(start: Callable[..., Proxy], mirror: int) -> 
         assert (seen.get("upgrade"), seen.get("connection")) == (passed, passed and "upgrade")
 
 
-def test_nginx_itself_refuses_in_the_shape_of_every_error(start: Callable[..., Proxy]) -> None:
+def own_headers() -> dict[str, str]:
+    """As a server has them. HSTS comes with a PUBLIC_URL of https, which tests have not."""
+    common = {name.decode(): value.decode() for name, value in common_headers(True, b"")}
+    return {name: value for name, value in common.items() if name != "vary"}
+
+
+def test_nginx_itself_refuses_in_the_shape_of_every_error(start: Callable[..., Proxy], mirror: int) -> None:
+    proxy, alone = start(mirror), start()
+    (proxy.folder / "static").mkdir()
+    (proxy.folder / "static/page.css").write_text("p {}")
+    with httpx.Client(base_url=proxy.http.base_url, verify=proxy.context, http2=True) as http:
+        long_ago = {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
+        refused = {
+            alone.http.get("/"): 503,
+            http.get("/refused/unavailable"): 404,
+            http.request("TRACE", "/"): 405,
+            http.post("/static/page.css"): 405,
+            http.get("/static/page.css", headers=long_ago): 412,
+            http.post("/", headers={"Content-Length": "10000000"}): 413,
+            proxy.http.post("/", content=b"x" * 10_000_000): 413,
+            proxy.http.get("/", headers={"X-Long": "x" * 20_000}): 400,
+            httpx.get(f"http://127.0.0.1:{proxy.port}"): 400,
+        }
+    for answer, status in refused.items():
+        said = answer.json()
+        assert (answer.status_code, said["code"]) == (status, status), answer.request
+        assert said.keys() == {"success", "error", "message", "code", "request_id"}
+        assert said["request_id"] == answer.headers["x-request-id"]
+        assert answer.headers["content-type"] == "application/json"
+        assert own_headers().items() <= answer.headers.items()
+        assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+        assert answer.headers["server"] == "nginx"
+    unheard_of = b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked"
+    for line in (b"GET / HTTP/3.0", b"GET /" + b"x" * 20_000 + b" HTTP/1.1", unheard_of):
+        answered = proxy.raw(line + b"\r\nHost: x\r\n\r\n")
+        assert answered.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":400' in answered
+
+
+def test_a_static_file_has_the_headers_of_every_answer(start: Callable[..., Proxy]) -> None:
     proxy = start()
-    answer = proxy.http.get("/")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.json().keys() == {"success", "error", "message", "code", "request_id"}
-    assert answer.json()["code"] == 503
-    assert "nginx/" not in answer.headers["server"]
+    (proxy.folder / "static").mkdir()
+    (proxy.folder / "static/page.css").write_text("p {}")
+    answer = proxy.http.get(
+        "/static/page.css", headers={"Origin": "https://elsewhere.example.org", "Range": "bytes=9-"}
+    )
+    assert (answer.status_code, answer.text) == (200, "p {}")
+    assert own_headers().items() <= answer.headers.items()
+    assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
+    assert "access-control-allow-origin" not in answer.headers, "only what CORS_ALLOWED_ORIGINS names, at the servers"
 
 
 def test_one_address_has_so_many_connections_and_no_more(start: Callable[..., Proxy]) -> None:
@@ -213,6 +256,7 @@ def test_the_configuration_as_compose_mounts_it_is_one_that_nginx_takes(tmp_path
     ensure_certificate(tmp_path, ["localhost"])
     conf = tmp_path / "nginx.conf"
     conf.write_text(re.sub(" /(tls|tmp)/", f" {tmp_path}/", NGINX_CONF.read_text()))
+    shutil.copy(NGINX_CONF.parent / "own_headers.conf", tmp_path)
     checked = [str(NGINX), "-t", "-p", str(tmp_path), "-c", str(conf)]
     assert subprocess.run(checked, capture_output=True).returncode == 0
     conf.write_text(conf.read_text().replace("least_conn;", "least_con;"))

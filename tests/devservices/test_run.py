@@ -65,8 +65,9 @@ def start(project: Path, port: int) -> Iterator[Start]:
 
         def started() -> subprocess.Popen[str]:
             command = [sys.executable, "-m", "config.devservices", "run"]
-            output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-            run: subprocess.Popen[str] = subprocess.Popen(command, cwd=project, env=environ, **output)  # type: ignore[call-overload]
+            run = subprocess.Popen(
+                command, cwd=project, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
             stack.callback(run.wait, timeout=20)
             stack.callback(run.terminate)
             return run

@@ -1,7 +1,7 @@
 """Reads the table of who may do what (matrix.txt), and what is sent to each door."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class Line:
 
     def body(self, rows: Mapping[str, str]) -> Any:
         body = BODIES.get(self.name, {})
-        return body() if isinstance(body, Callable) else filled(body, rows)  # type: ignore[arg-type]
+        return body() if callable(body) else filled(body, rows)
 
 
 def filled(body: Any, rows: Mapping[str, str]) -> Any:

@@ -22,7 +22,7 @@ async def closing_code(
         "headers": [(b"host", b"testserver"), *headers],
         "client": ("192.0.2.1", 4711),
     }
-    talk: Any = ApplicationCommunicator(asgi.application, scope)  # type: ignore[no-untyped-call]
+    talk: Any = ApplicationCommunicator(asgi.application, scope)  # type: ignore[no-untyped-call]  # asgiref has no types here
     await talk.send_input({"type": "websocket.connect"})
     try:
         assert (await talk.receive_output(10))["type"] == "websocket.accept"
@@ -52,7 +52,7 @@ async def first_status(address: str, headers: Mapping[str, str]) -> str:
         "client": ("192.0.2.1", 4711),
         "scheme": "http",
     }
-    talk: Any = ApplicationCommunicator(asgi.application, scope)  # type: ignore[no-untyped-call]
+    talk: Any = ApplicationCommunicator(asgi.application, scope)  # type: ignore[no-untyped-call]  # asgiref has no types here
     await talk.send_input({"type": "http.request", "body": b""})
     try:
         return str((await talk.receive_output(10))["status"])

@@ -13,7 +13,7 @@ from tests.doors.test_headers import ORIGIN, found_wrong
 
 
 async def over_the_whole_server(method: str, path: str, **options: Any) -> httpx.Response:
-    transport = httpx.ASGITransport(app=asgi.application, client=("192.0.2.1", 1))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=asgi.application, client=("192.0.2.1", 1))  # type: ignore[arg-type]  # httpx and Channels describe ASGI each in its own words
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         return await client.request(method, path, **options)
 

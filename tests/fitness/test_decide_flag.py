@@ -383,7 +383,7 @@ def test_an_appeal_a_decision_and_syncs_at_once_all_stand(
         sync(person, measured(yesterday + timedelta(minutes=minutes), 100, 60), now=datetime.now(UTC))
 
     walks = [partial(walk, 120 + minutes) for minutes in range(4)]
-    run_together([partial(appeal, flag), partial(decide, flag, EXCLUDE, staff), *walks])  # type: ignore[list-item]
+    run_together([partial(appeal, flag), partial(decide, flag, EXCLUDE, staff), *walks])
     flag.refresh_from_db()
     kinds = [event.kind for event in flag.events.all()]
     assert kinds in (["opened", "appealed", "decided"], ["opened", "decided", "appealed"])

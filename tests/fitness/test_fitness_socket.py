@@ -74,7 +74,7 @@ async def a_socket(query: str = "", subprotocols: Sequence[str] = ()) -> AsyncIt
         "headers": [],
         "client": ("127.0.0.1", 1),
     }
-    communicator: Any = ApplicationCommunicator(asgi.application, scope)  # type: ignore[no-untyped-call]
+    communicator: Any = ApplicationCommunicator(asgi.application, scope)  # type: ignore[no-untyped-call]  # asgiref has no types here
     await communicator.send_input({"type": "websocket.connect"})
     accepted = await communicator.receive_output(WITHIN)
     assert (accepted["type"], accepted["subprotocol"]) == ("websocket.accept", "bearer" if subprotocols else None)

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -36,6 +35,7 @@ from leaderboards.scoring import Totals
 from leaderboards.settling import settle_competition
 from leaderboards.verification import check_board
 from tests.leaderboards.test_mirror import run_together
+from tests.locks import until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 TODAY = datetime.now(UTC).date()
@@ -373,17 +373,13 @@ def test_a_group_of_several_waves_and_a_neighbour_do_not_wait_for_each_other(
         for person in (ada, ben):
             join_competition(competition=competition, user_id=person.id, join_code=None, now=long_ago)
     last, first = sorted([(past.id, 5), (present.id, 0)], reverse=True)  # and how many days ago
-    store, moved, waiting = services._store, threading.Event(), "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    store, moved = services._store, threading.Event()
 
     def slow(*args: Any) -> Any:
         stored = store(*args)
         if threading.current_thread().name == "group" and not moved.is_set():
             moved.set()
-            deadline = time.monotonic() + 10
-            with connection.cursor() as cursor:
-                while cursor.execute(waiting) and cursor.fetchone() == (0,):
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
+            until_somebody_waits()
         return stored
 
     monkeypatch.setattr(services, "_store", slow)

@@ -439,7 +439,7 @@ async def _status(length: int, headers: dict[str, str], path: str = URL, sent: i
     app = BodyLimit(taker, 100, [Uploads(re.compile(rf"{URL}/?"), "file", 1000, admits)])
     named = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "headers": [*named, (b"content-length", b"%d" % length)]}
-    talk: Any = ApplicationCommunicator(app, scope)  # type: ignore[no-untyped-call]
+    talk: Any = ApplicationCommunicator(app, scope)  # type: ignore[no-untyped-call]  # asgiref has no types here
     await talk.send_input({"type": "http.request", "body": b"x" * (length if sent is None else sent)})
     status: int = (await talk.receive_output(timeout=5))["status"]
     return status
@@ -474,7 +474,7 @@ async def test_one_person_sends_one_large_file_at_a_time() -> None:
 
     def talk(token: bytes, length: int = 1000) -> Any:
         headers = [(b"authorization", b"Bearer " + token), (b"content-length", b"%d" % length)]
-        return ApplicationCommunicator(app, {"type": "http", "method": "POST", "path": URL, "headers": headers})  # type: ignore[no-untyped-call]
+        return ApplicationCommunicator(app, {"type": "http", "method": "POST", "path": URL, "headers": headers})  # type: ignore[no-untyped-call]  # asgiref has no types here
 
     async def begun(token: bytes) -> Any:
         talking = talk(token)

@@ -121,7 +121,7 @@ def stored(person: User, **fields: Any) -> StoredSample:
             for name in ("external_id", "type", "start_at", "end_at", "amount", "recording", "zone")
         },
     )
-    return StoredSample(row.id, source.id, row.type, row.start_at, row.end_at, row.amount, row.recording)  # type: ignore[arg-type]
+    return StoredSample(row.id, source.id, row.type, row.start_at, row.end_at, row.amount, row.recording)  # type: ignore[arg-type]  # what is stored as text is an enum here
 
 
 def test_an_ordinary_sync_costs_no_statement(
@@ -201,7 +201,7 @@ def test_sources_that_take_turns_do_not_walk_further_than_one(
         sync(person, measured(midnight + timedelta(hours=6 * number), 45_000, 6 * 3600, source=source), now=now)
     [flag] = Flag.objects.all()
     assert (flag.check_name, flag.held) == ("daily_maximum", True)
-    assert flag.evidence.first().text == (  # type: ignore[union-attr]
+    assert flag.evidence.first().text == (  # type: ignore[union-attr]  # without one this fails
         "135,000 steps in one day from all sources; hardly anybody gets beyond 100,000."
     )
     assert Standing.objects.get(competition=competition).score == 90_000

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -39,6 +38,7 @@ from leaderboards.queries import board_page, final_standings
 from leaderboards.scoring import Totals
 from leaderboards.services import report_totals
 from leaderboards.settling import correct_standings, freeze_standings, settle_competition
+from tests.locks import until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 MakeWalk = Callable[..., Competition]
@@ -214,22 +214,12 @@ def test_a_sync_that_waited_while_the_standings_were_frozen_counts_as_late(make_
     with transaction.atomic():
         settle_competition(competition_id=walk.id, now=walk.closes_at)
         phone.start()
-        wait_until_somebody_waits()
+        until_somebody_waits()
     phone.join(30)
     assert counted == [[]]
     assert Standing.objects.get(competition=walk).score == 1000
     assert Activity.objects.get(user=person).synced_at == walk.closes_at
     assert problems(walk) == []
-
-
-def wait_until_somebody_waits() -> None:
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def test_a_sync_that_was_overtaken_by_a_later_one_comes_after_it(make_walk: MakeWalk, person: User) -> None:
@@ -421,22 +411,21 @@ def test_a_sync_beside_a_start_that_is_moved_to_its_day_counts(
     now = datetime.now(UTC)
     walk = make_competition(starts=1, ends=3, grace_hours=0)
     join_competition(competition=walk, user_id=other.id, join_code=None, now=now)
-    stored, changing = threading.Event(), threading.Event()
+    stored, changed = threading.Event(), threading.Event()
 
     def sync() -> None:
         with transaction.atomic():
             reading = Reading(other.id, Source.FITBIT, now.date(), Totals(steps=500))
             sync_activities(readings=[reading], now=now)
             stored.set()
-            changing.wait(10)
-            time.sleep(0.2)  # by now the change waits for us, or has gone past
+            until_somebody_waits(unless=changed.is_set)
         connection.close()
 
     def move_start() -> None:
         stored.wait(10)
-        changing.set()
         span = span_of(now.date(), now.date() + timedelta(days=2), "UTC", Kind.CUSTOM)
         change_competition(competition_id=walk.id, merge=lambda _: ({}, span), by=person, now=now)
+        changed.set()
         connection.close()
 
     threads = [threading.Thread(target=job) for job in (sync, move_start)]

@@ -13,11 +13,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402
+from django.conf import settings
 
-from config.core.environment import Rate  # noqa: E402
-from config.core.errors import TooMany  # noqa: E402
-from config.core.limits import Blocks, Limit, take_token  # noqa: E402
+from config.core.environment import Rate
+from config.core.errors import TooMany
+from config.core.limits import Blocks, Limit, take_token
 
 LIMIT = Limit("hammered", Rate(per_second=40, burst=60))
 BURST_SECONDS, PAUSE_SECONDS = 0.2, 0.7  # a pause shorter than a block is good for

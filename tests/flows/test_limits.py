@@ -18,6 +18,7 @@ from accounts.models import User
 from tests.flows.conftest import Site
 from tests.flows.hammering import LIMIT
 from tests.flows.servers import ROOT, Phone, Server
+from tests.locks import until_somebody_waits
 
 pytestmark = pytest.mark.slow  # each starts servers or processes
 
@@ -126,7 +127,7 @@ def test_connections_to_postgresql_that_are_used_up_are_a_503_and_come_back(
         cursor.execute("BEGIN; LOCK TABLE accounts_user IN ACCESS EXCLUSIVE MODE")
         try:
             waiting = [pool.submit(ada.http.get, "/users/me/profile") for _ in range(2)]
-            time.sleep(0.5)  # until both hold a connection; nothing tells
+            until_somebody_waits(2)  # and so each holds one of the two connections
             refused = list(pool.map(ada.http.get, ["/users/me/profile"] * 2))
         finally:
             cursor.execute("ROLLBACK")

@@ -36,7 +36,7 @@ SIXTY_FOUR = 64
 
 
 @pytest.fixture
-def finished(transactional_db: None, make_finished: MakeFinished) -> Competition:  # noqa: F811
+def finished(transactional_db: None, make_finished: MakeFinished) -> Competition:  # noqa: F811 - a fixture that is imported
     """Twenty people who all win the same, so there is something to be killed in the middle of."""
     everybody = {"places": [], "target": 1}
     competition = make_finished(*range(20, 0, -1), plan=everybody, visibility="public")
@@ -84,7 +84,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
 def test_sixty_four_distributions_at_once_over_two_servers_make_one_set_of_transfers(
     two_servers: tuple[Server, Server],
     finished: Competition,
-    treasurer: User,  # noqa: F811
+    treasurer: User,  # noqa: F811 - a fixture that is imported
 ) -> None:
     headers = bearer(treasurer)
 
@@ -103,7 +103,7 @@ def test_sixty_four_distributions_at_once_over_two_servers_make_one_set_of_trans
 def test_workers_that_are_killed_and_a_gateway_that_fails_pay_everybody_once(
     paying_servers: tuple[Server, Server],
     finished: Competition,
-    treasurer: User,  # noqa: F811
+    treasurer: User,  # noqa: F811 - a fixture that is imported
     tmp_path: Path,
 ) -> None:
     api = f"{paying_servers[0].address}/api/v1/prizes"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.flows.conftest import database_at_hand
 from tests.flows.servers import FRAME_WITHIN, Phone, Server
+from tests.locks import waiting_for_locks
 
 ENDS_WITHIN = 30.0
 A_SYNC = {"steps": 777, "source": "health_connect"}
@@ -43,15 +44,6 @@ def beside(answers: list[httpx.Response], ask: Callable[[], httpx.Response]) -> 
     thread = threading.Thread(target=lambda: answers.append(ask()))
     thread.start()
     return thread
-
-
-def waiting_for_locks() -> int:
-    with psycopg.connect(database_at_hand()) as looker:
-        question = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        [count] = looker.execute(question).fetchone() or [0]
-    return int(count)
 
 
 def wait_for(holds: Callable[[], bool]) -> None:

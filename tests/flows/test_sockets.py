@@ -72,7 +72,7 @@ def test_a_path_without_a_socket_closes_with_4404(server: Server) -> None:
 def test_the_token_may_come_as_a_subprotocol_and_is_never_answered(server: Server, ada: Phone) -> None:
     competition = ada.new_competition()
     assert ada.token
-    with connect(socket_url(server, competition), subprotocols=["bearer", ada.token]) as socket:  # type: ignore[list-item]
+    with connect(socket_url(server, competition), subprotocols=["bearer", ada.token]) as socket:  # type: ignore[list-item]  # websockets has a name of its own for str
         assert socket.subprotocol == "bearer"
         assert Watch(socket).message()["type"] == "leaderboard_update"
 

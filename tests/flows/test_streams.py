@@ -246,11 +246,13 @@ def poll(person: Phone, board: str, etag: str, wait: int) -> httpx.Response:
     return person.http.get(f"/leaderboard/{board}", params={"wait": wait}, headers={"If-None-Match": etag})
 
 
-def soon(action: Callable[[], Any]) -> threading.Thread:
-    """Does it a moment later, beside the test."""
+def once_it_waits(server: Server, action: Callable[[], Any]) -> threading.Thread:
+    """Does it beside the test, as soon as the server holds the poll."""
 
     def act() -> None:
-        time.sleep(0.5)
+        deadline = time.monotonic() + FRAME_WITHIN
+        while not server.metric("sockets") and time.monotonic() < deadline:
+            time.sleep(0.05)
         action()
 
     thread = threading.Thread(target=act)
@@ -263,7 +265,7 @@ def test_a_long_poll_is_answered_as_soon_as_the_board_has_moved(server: Server, 
     ada.join(board)
     etag = ada.http.get(f"/leaderboard/{board}").headers["etag"]
     elsewhere = ada.at(server)
-    syncing = soon(lambda: elsewhere.sync(900))
+    syncing = once_it_waits(server, lambda: elsewhere.sync(900))
     began = time.monotonic()
     answer = poll(ada, board, etag, 15)
     syncing.join()
@@ -286,7 +288,7 @@ def test_a_long_poll_of_a_board_made_private_meanwhile_is_a_404(one_server: Serv
     ada, eve = one_server.new_person("Ada"), one_server.new_person("Eve")
     board = ada.new_competition()
     etag = eve.http.get(f"/leaderboard/{board}").headers["etag"]
-    hiding = soon(lambda: ada.http.patch(f"/competitions/{board}", json={"visibility": "private"}))
+    hiding = once_it_waits(one_server, lambda: ada.http.patch(f"/competitions/{board}", json={"visibility": "private"}))
     answer = poll(eve, board, etag, 15)
     hiding.join()
     assert (answer.status_code, answer.json()["error"]) == (404, "Not Found")

@@ -159,7 +159,7 @@ def _config(task: Task, seed: int) -> dict[str, Any]:
         for place in places
     }
     for place, words in WORDS.items():
-        dictionaries[place.replace(".", "-")] = {"values": words}  # type: ignore[dict-item]
+        dictionaries[place.replace(".", "-")] = {"values": words}  # type: ignore[dict-item]  # one has words in place of a list of them
         parameters[place] = {"dictionary": place.replace(".", "-"), "probability": OFTEN}
     return {
         "seed": seed,

@@ -136,7 +136,7 @@ def numbered_by_sql(competition: Competition) -> list[Place]:
     }[competition.tie_rule]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT user_id, score, {numbering} FROM leaderboards_standing WHERE competition_id = %s AND on_board"  # noqa: S608
+            f"SELECT user_id, score, {numbering} FROM leaderboards_standing WHERE competition_id = %s AND on_board"  # noqa: S608 - a word of the two above
             " ORDER BY score DESC, reached_at, joined_at, user_id",
             [competition.id],
         )

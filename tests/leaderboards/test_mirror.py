@@ -1,7 +1,7 @@
 """Redis against PostgreSQL, over random histories, with everything forgotten at random points."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -48,7 +48,7 @@ def expected_board(competition: Competition) -> list[tuple[UUID, int, int]]:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT user_id, score, {numbering} FROM leaderboards_standing WHERE competition_id = %s AND on_board"  # noqa: S608
+            f"SELECT user_id, score, {numbering} FROM leaderboards_standing WHERE competition_id = %s AND on_board"  # noqa: S608 - a word of the two above
             " ORDER BY score DESC, reached_at, joined_at, user_id",
             [competition.id],
         )
@@ -276,11 +276,11 @@ def test_versions_grow_by_one_for_every_change(make_competition: Any, join: Any,
     assert board_page(competition, offset=0, limit=1).version == before + 40
 
 
-def run_together(jobs: list[Callable[[], None]]) -> None:
-    """In threads of their own; what goes wrong in one is raised here."""
+def run_together(jobs: Sequence[Callable[[], object]]) -> None:
+    """In threads of their own; what goes wrong in one is raised here, what it answers is not asked for."""
     errors: list[BaseException] = []
 
-    def run(job: Callable[[], None]) -> None:
+    def run(job: Callable[[], object]) -> None:
         try:
             job()
         except BaseException as error:

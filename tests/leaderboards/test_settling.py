@@ -122,7 +122,7 @@ def test_eight_movers_at_once_freeze_once(make_over: MakeOver, person: User, oth
     made = [make_over({person: 500, other: 900}) for _ in range(3)]
     moment = max(competition.closes_at for competition in made)
     settle = [partial(settle_competition, competition_id=competition.id, now=moment) for competition in made]
-    run_together([*[partial(move_statuses, now=moment)] * 5, *settle])  # type: ignore[list-item]
+    run_together([*[partial(move_statuses, now=moment)] * 5, *settle])
     for competition in made:
         assert final_standings_history(competition.id).count() == 1
         assert competition.status_moves.filter(to_status="completed").count() == 1

@@ -84,4 +84,4 @@ def test_a_mix_that_makes_no_sense_is_refused(text: str) -> None:
 )
 def test_a_plan_that_cannot_be_carried_out_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(WrongPlan):
-        replace(PLAN, **wrong)  # type: ignore[arg-type]
+        replace(PLAN, **wrong)  # type: ignore[arg-type]  # what is wrong is the point

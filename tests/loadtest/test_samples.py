@@ -33,7 +33,7 @@ SYNC = Sync(steps=100, sent=5.0, acknowledged=5.2)
 def test_a_sync_arrives_with_the_first_frame_that_shows_it_or_more() -> None:
     exactly = Watch(1.0, shown=[(1.0, 98), (5.3, 100), (5.9, 101)])
     conflated = Watch(1.0, shown=[(1.0, 98), (5.6, 102)])
-    assert delivery_of(SYNC, [exactly, conflated]) == Delivery(2, pytest.approx([0.1, 0.4]))  # type: ignore[arg-type]
+    assert delivery_of(SYNC, [exactly, conflated]) == Delivery(2, pytest.approx([0.1, 0.4]))  # type: ignore[arg-type]  # pytest.approx stands for a list
 
 
 def test_a_frame_that_overtakes_the_acknowledgement_took_no_time() -> None:

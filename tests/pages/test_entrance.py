@@ -162,7 +162,7 @@ def test_signing_out_everywhere_else_takes_the_password_and_leaves_this_browser_
     assert here.get("/my-day").status_code == 200
     assert elsewhere.get("/my-day").status_code == 302
     with pytest.raises(TokenError):
-        RefreshToken(token)  # type: ignore[arg-type]
+        RefreshToken(token)  # type: ignore[arg-type]  # it takes text, whatever its annotation says
 
 
 def test_where_accounts_live_elsewhere_the_pages_say_so(stranger: Client, local: User, settings: Any) -> None:

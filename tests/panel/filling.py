@@ -104,7 +104,7 @@ def fill(count: int, *models_: type[models.Model], **more: str) -> None:
             }
             names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(columns.values())
             rows = f"generate_series(1, {count}) AS i"
-            cursor.execute(f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {values} FROM {rows}')  # noqa: S608
+            cursor.execute(f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {values} FROM {rows}')  # noqa: S608 - names of our own tables and columns
             if "Auto" in model._meta.pk.get_internal_type():  # what is written later comes after these
                 sequence = f"pg_get_serial_sequence('{model._meta.db_table}', '{model._meta.pk.column}')"
                 cursor.execute(f"SELECT setval({sequence}, greatest(nextval({sequence}), {count}))")

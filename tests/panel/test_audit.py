@@ -85,7 +85,7 @@ def test_money_and_moments_are_told_as_such(make_competition: MakeCompetition, p
         "fee_share_percent": "100",
     }
     for percent in ("30", "20"):
-        document["places"][0]["percent"] = percent  # type: ignore[index]
+        document["places"][0]["percent"] = percent  # type: ignore[index]  # one of several kinds of values, and a list
         change_plan(competition_id=competition.id, document=document, actor=Actor(person), now=now)
     plan = next(event for event in newest_events(competition.id, 5) if event.what == "changed the prize plan")
     assert [(c.field, c.before, c.after) for c in plan.changes] == [("document: places 1 to 3: percent", "30", "20")]
@@ -335,7 +335,7 @@ def test_no_event_is_changed_deleted_or_truncated(make_competition: MakeCompetit
     assert len(tables) == 22
     with connection.cursor() as cursor:
         for table in ("competitions_competitionaudit", "accounts_useraudit"):
-            for statement in (f"UPDATE {table} SET pgh_label = 'x'", f"DELETE FROM {table}"):  # noqa: S608
+            for statement in (f"UPDATE {table} SET pgh_label = 'x'", f"DELETE FROM {table}"):  # noqa: S608 - names of our own tables
                 with pytest.raises(DatabaseError, match=r"(?i)cannot (update|delete)"), transaction.atomic():
                     cursor.execute(statement)
         for table in tables:

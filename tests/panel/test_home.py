@@ -40,7 +40,7 @@ def waiting_for(person: User) -> dict[str, tuple[int, list[str]]]:
     for entry in re.findall(r'<li>\s*<strong class="waiting-count">.*?</li>', text, re.DOTALL):
         count, what = re.search(
             r'count">([\d,]+)</strong>\s*<span class="waiting-what">([^<]+)<', entry, re.DOTALL
-        ).groups()  # type: ignore[union-attr]
+        ).groups()  # type: ignore[union-attr]  # without them this fails
         links = [unescape(link) for link in re.findall(r'href="([^"]+)"', entry)]
         found[unescape(what).strip()] = (int(count), links)
     return found
@@ -156,7 +156,7 @@ def test_what_was_seen_to_is_gone_at_once_and_the_oldest_says_how_long(
 ) -> None:
     reviewer = make_staff("reviewer")
     assert "5 days" in open_panel(reviewer).get(HOME).content.decode()
-    Flag.objects.order_by("opened_at").filter(state=FlagState.OPEN).first().delete()  # type: ignore[union-attr]
+    Flag.objects.filter(state=FlagState.OPEN).earliest("opened_at").delete()
     assert waiting_for(reviewer)["flag waits for a decision"][0] == 1
 
 

@@ -46,7 +46,7 @@ def csv_rows(client: Client, address: str) -> list[list[str]]:
     answer = client.get(address)
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/csv")
-    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # a stream has it
     return list(csv.reader(StringIO(content.decode("utf-8-sig"))))
 
 

@@ -57,7 +57,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked_by(member: User, question: str = "") -> Any:
     request = RequestFactory().get("/", parse_qs(question, keep_blank_values=True))
     request.user = member
-    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]  # where Django's middleware puts it
     return request
 
 
@@ -146,7 +146,7 @@ def test_a_page_takes_as_many_statements_for_many_rows_as_for_few(staff: User) -
         cursor.execute("SET LOCAL session_replication_role = replica")
         for model in tables():
             if model is not User:
-                cursor.execute(f'DELETE FROM "{model._meta.db_table}"')  # noqa: S608
+                cursor.execute(f'DELETE FROM "{model._meta.db_table}"')  # noqa: S608 - names of our own tables
         cursor.execute("DELETE FROM accounts_user WHERE name LIKE 'Person%'")
         cursor.execute("SET LOCAL session_replication_role = origin")
     fill(40, *tables())

@@ -81,7 +81,7 @@ def real_formatter(config: Mapping[str, object]) -> logging.Formatter:
     from structlog.stdlib import ProcessorFormatter
 
     options = {name: value for name, value in config.items() if name != "()"}
-    return ProcessorFormatter(**options)  # type: ignore[arg-type]
+    return ProcessorFormatter(**options)  # type: ignore[arg-type]  # as LOGGING has them
 
 
 @pytest.hookimpl(trylast=True)
@@ -97,7 +97,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         scan.know([raw] if raw else [])
         set_password(person, raw)
 
-    AbstractBaseUser.set_password = known_password  # type: ignore[method-assign, assignment]
+    AbstractBaseUser.set_password = known_password  # type: ignore[method-assign, assignment]  # on purpose: it listens
 
 
 def listen() -> None:
@@ -140,5 +140,5 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 def log_files(config: pytest.Config) -> list[Path]:
     """Of the servers of this run, by what tests call them. What Django writes into files instead of mail is no log."""
-    factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]  # pytest's own, which has no public name
     return [file for file in factory.getbasetemp().rglob("*log") if file.is_file() and file.parent.name != "mail"]

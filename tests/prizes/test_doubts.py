@@ -461,7 +461,7 @@ class TestFunding:
             except ReserveTooSmall:
                 refused.append(competition)
 
-        run_together([lambda one=one: spend(one) for one in others])  # type: ignore[misc]
+        run_together([lambda one=one: spend(one) for one in others])  # type: ignore[misc]  # mypy infers no lambda with a default
         assert len(refused) == 5
         assert balance_minor(pots.reserve(person.id, "USD")) == 0
 

@@ -389,7 +389,7 @@ def test_twelve_people_pay_for_two_seats_and_two_get_them(
 ) -> None:
     people = [make_person(f"Runner {number}") for number in range(12)]
     answers: list[int] = []
-    run_together([lambda who=who: answers.append(joined(signed_in(who), competition).status_code) for who in people])  # type: ignore[misc]
+    run_together([lambda who=who: answers.append(joined(signed_in(who), competition).status_code) for who in people])  # type: ignore[misc]  # mypy infers no lambda with a default
     assert sorted(answers) == [202] * 2 + [409] * 10
     assert run_jobs() == []
     assert counts(competition) == (2, 2, 0)

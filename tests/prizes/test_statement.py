@@ -102,7 +102,7 @@ def run_here(*arguments: str) -> "subprocess.CompletedProcess[str]":
         try:
             runpy.run_path(str(SCRIPT))
         except SystemExit as end:  # as the interpreter does: a sentence goes to standard error
-            print(end.code, file=sys.stderr)  # noqa: T201
+            sys.stderr.write(f"{end.code}\n")
             code = 1
     return subprocess.CompletedProcess([str(SCRIPT), *arguments], code, said.getvalue(), complained.getvalue())
 

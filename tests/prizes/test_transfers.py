@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -227,9 +228,9 @@ def test_eight_workers_at_one_transfer_pay_once(ordered: Transfer, now: datetime
 
 
 def test_a_treasurer_pays_by_hand_under_a_reference(
-    make_finished: MakeFinished, treasurer: User, now: datetime, settings: object
+    make_finished: MakeFinished, treasurer: User, now: datetime, settings: Any
 ) -> None:
-    settings.PAYMENT_GATEWAY = "manual"  # type: ignore[attr-defined]
+    settings.PAYMENT_GATEWAY = "manual"
     transfer = order(make_finished(9), treasurer, now)
     assert sent(transfer, now).state == "sent"
     with pytest.raises(Invalid):

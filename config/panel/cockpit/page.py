@@ -46,7 +46,7 @@ class CockpitAdmin(CompetitionAdmin):
             raise PermissionDenied
         competition = _seen(request, object_id)
         if competition is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]  # Django's own, which its types leave out
         cockpit = Cockpit(competition, cast("User", request.user), timezone.now())
         context = {
             **self.admin_site.each_context(request),

@@ -116,7 +116,7 @@ def test_nothing_was_sent_before_the_door_opened(side: Side, settings: Any, full
     settings.MESSAGE_TIMEOUT_SECONDS = SOON
     setattr(settings, side.url_setting, full_house)
     if side.name == "fcm":
-        settings.FCM_SERVICE_ACCOUNT = side.provider.service_account(token_uri=f"{full_house}/token")  # type: ignore[attr-defined]
+        settings.FCM_SERVICE_ACCOUNT = side.provider.service_account(token_uri=f"{full_house}/token")  # type: ignore[attr-defined]  # its provider alone has one
     with pytest.raises(ProviderUnavailable) as raised:
         side.send()
     assert type(raised.value) is ProviderUnavailable
