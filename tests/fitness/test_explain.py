@@ -395,7 +395,7 @@ def check_history(history: History, signed_in: SignIn) -> None:
         assert totals_of(person.id) == sum_of(counted_days(own_frame(), parts).values())
 
 
-@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(n, marks=pytest.mark.slow) for n in range(6, 400))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 400))])
 def test_any_history_is_explained_to_the_last_point(
     seed: int, make_person: Any, staff: User, make_competition: Any, signed_in: SignIn
 ) -> None:

@@ -55,7 +55,7 @@ def as_told(client: APIClient, board: Competition) -> LeftOut:
     return found
 
 
-@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(n, marks=pytest.mark.slow) for n in range(8, 120))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 120))])
 def test_of_any_history_it_is_the_sum_of_what_each_person_is_told(
     seed: int, make_person: Any, staff: Any, make_competition: Any, signed_in: SignIn
 ) -> None:

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -267,60 +267,60 @@ class TestBodies:
         assert answer.status_code == 400
         assert field in answer.json()["details"]
 
-    @pytest.mark.parametrize(
-        ("field", "wrong"),
-        [
-            ("id", None),
-            ("id", "x" * 10_000),
-            ("id", "a\0b"),
-            ("id", "\ud800"),
-            ("version", -1),
-            ("version", 2**63),
-            ("version", True),
-            ("type", "heart_rate"),
-            ("type", ["steps"]),
-            ("start", "yesterday"),
-            ("start", "1969-12-31T23:59:59Z"),
-            ("start", "2026-01-01T00:00:00"),
-            ("start", "9999-99-99T99:99:99Z"),
-            ("start", "0001-01-01T00:00:00+14:00"),
-            ("end", at(7)),
-            ("end", at(8 + 49)),
-            ("end", at(8 + 47)),
-            ("value", None),
-            ("value", float("nan")),
-            ("value", float("inf")),
-            ("value", -1),
-            ("value", 1.5),
-            ("value", True),
-            ("value", "7"),
-            ("value", 2**63),
-            ("value", 10**400),
-            ("unit", "furlong"),
-            ("unit", "km"),
-            ("unit", None),
-            ("source", None),
-            ("source", "watch"),
-            ("source.app", {"app": ""}),
-            ("source.app", {"app": 7}),
-            ("source.device", {"app": "a", "device": "d" * 201}),
-            ("source.kind", {"app": "a", "kind": "shoe"}),
-            ("recording", "dreamt"),
-            ("zone", "Europe/Atlantis"),
-            ("zone", "+15:00"),
-            ("zone", "-13:00"),
-            ("zone", 7),
-        ],
-    )
+    MALFORMED: ClassVar[list[tuple[str, Any]]] = [
+        ("id", None),
+        ("id", "x" * 10_000),
+        ("id", "a\0b"),
+        ("id", "\ud800"),
+        ("version", -1),
+        ("version", 2**63),
+        ("version", True),
+        ("type", "heart_rate"),
+        ("type", ["steps"]),
+        ("start", "yesterday"),
+        ("start", "1969-12-31T23:59:59Z"),
+        ("start", "2026-01-01T00:00:00"),
+        ("start", "9999-99-99T99:99:99Z"),
+        ("start", "0001-01-01T00:00:00+14:00"),
+        ("end", at(7)),
+        ("end", at(8 + 49)),
+        ("end", at(8 + 47)),
+        ("value", None),
+        ("value", float("nan")),
+        ("value", float("inf")),
+        ("value", -1),
+        ("value", 1.5),
+        ("value", True),
+        ("value", "7"),
+        ("value", 2**63),
+        ("value", 10**400),
+        ("unit", "furlong"),
+        ("unit", "km"),
+        ("unit", None),
+        ("source", None),
+        ("source", "watch"),
+        ("source.app", {"app": ""}),
+        ("source.app", {"app": 7}),
+        ("source.device", {"app": "a", "device": "d" * 201}),
+        ("source.kind", {"app": "a", "kind": "shoe"}),
+        ("recording", "dreamt"),
+        ("zone", "Europe/Atlantis"),
+        ("zone", "+15:00"),
+        ("zone", "-13:00"),
+        ("zone", 7),
+    ]
+
     def test_a_malformed_sample_is_named_and_its_neighbour_stands(
-        self, phone: APIClient, board: Competition, field: str, wrong: Any
+        self, phone: APIClient, board: Competition, subtests: pytest.Subtests
     ) -> None:
-        fields = {field.split(".")[0]: wrong}
-        if field == "start" and isinstance(wrong, str) and wrong.startswith("1969"):
-            fields["end"] = "1970-01-01T00:00:00Z"
-        data = data_of(send(phone, sample("good", 10, 11, 77), {**sample("bad"), **fields}))
-        assert [(one["index"], set(one["errors"])) for one in data["rejected"]] == [(1, {field})]
-        assert score(phone, board) == 77
+        for number, (field, wrong) in enumerate(self.MALFORMED):
+            with subtests.test(number=number, field=field):
+                fields = {field.split(".")[0]: wrong}
+                if field == "start" and isinstance(wrong, str) and wrong.startswith("1969"):
+                    fields["end"] = "1970-01-01T00:00:00Z"
+                data = data_of(send(phone, sample("good", 10, 11, 77), {**sample("bad"), **fields}))
+                assert [(one["index"], set(one["errors"])) for one in data["rejected"]] == [(1, {field})]
+                assert score(phone, board) == 77
 
     def test_what_has_not_happened_is_refused_but_a_clock_may_be_a_little_fast(self, phone: APIClient) -> None:
         now = datetime.now(UTC)

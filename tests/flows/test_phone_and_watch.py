@@ -103,7 +103,7 @@ def test_sent_twice_it_is_the_same_day(phone: APIClient, board: Competition) -> 
     assert phone.get(f"/api/v1/leaderboard/{board.id}").json() == before
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 4))])
 def test_in_pieces_and_in_any_order_of_arrival_it_is_the_same_day(
     phone: APIClient, board: Competition, seed: int
 ) -> None:

@@ -136,29 +136,30 @@ async def test_boards_of_every_phase_have_the_bytes_of_the_view(
     assert comparable(answer) == comparable(await django(url(competition)))
 
 
-@pytest.mark.parametrize(
-    ("method", "query"),
-    [
-        ("GET", "?offset=1"),
-        ("GET", "?around=me"),
-        ("GET", "?limit=0"),
-        ("GET", "?limit=1001"),
-        ("GET", "?limit=٣"),
-        ("GET", "?limit=1&limit=2"),
-        ("GET", "?wait=61"),
-        ("GET", "?limit="),
-        ("HEAD", ""),
-        ("POST", ""),
-        ("DELETE", ""),
-    ],
-)
+NOT_FOR_THE_FRONT = [
+    ("GET", "?offset=1"),
+    ("GET", "?around=me"),
+    ("GET", "?limit=0"),
+    ("GET", "?limit=1001"),
+    ("GET", "?limit=٣"),
+    ("GET", "?limit=1&limit=2"),
+    ("GET", "?wait=61"),
+    ("GET", "?limit="),
+    ("HEAD", ""),
+    ("POST", ""),
+    ("DELETE", ""),
+]
+
+
 async def test_everything_else_is_left_to_django(
-    board: Competition, front: Get, django: Get, method: str, query: str
+    board: Competition, front: Get, django: Get, subtests: pytest.Subtests
 ) -> None:
-    ours, theirs = await front(url(board, query), method), await django(url(board, query), method)
-    assert ours.status_code == theirs.status_code
-    if method == "GET" and theirs.status_code == 200:
-        assert ours.content == theirs.content
+    for method, query in NOT_FOR_THE_FRONT:
+        with subtests.test(method=method, query=query):
+            ours, theirs = await front(url(board, query), method), await django(url(board, query), method)
+            assert ours.status_code == theirs.status_code
+            if method == "GET" and theirs.status_code == 200:
+                assert ours.content == theirs.content
 
 
 async def test_who_is_not_known_or_may_not_see_it_hears_what_the_view_says(

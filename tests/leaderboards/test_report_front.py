@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -61,18 +61,20 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
 async def test_it_is_answered_as_by_the_view(
-    boards: dict[str, Competition], person: User, front_only: None, name: str
+    boards: dict[str, Competition], person: User, front_only: None, subtests: pytest.Subtests
 ) -> None:
-    board, fields = CASES[name]
-    body = json.dumps({"user_id": "me", "competition_id": str(boards[board].id), **fields}).encode()
-    ours = await ask_server(URL, "POST", headers=bearer(person) | JSON, content=body)
-    stored = await in_thread(lambda: list(Standing.objects.filter(user=person).values_list("competition_id", "score")))
-    theirs = await ask_django(URL, "POST", headers=bearer(person) | JSON, content=body)
-    again = await in_thread(lambda: list(Standing.objects.filter(user=person).values_list("competition_id", "score")))
-    assert sorted(stored) == sorted(again)
-    assert _without_id(ours) == _without_id(theirs)
+    def scores() -> list[tuple[UUID, int]]:
+        return sorted(Standing.objects.filter(user=person).values_list("competition_id", "score"))
+
+    for name, (board, fields) in CASES.items():
+        with subtests.test(name):
+            body = json.dumps({"user_id": "me", "competition_id": str(boards[board].id), **fields}).encode()
+            ours = await ask_server(URL, "POST", headers=bearer(person) | JSON, content=body)
+            stored = await in_thread(scores)
+            theirs = await ask_django(URL, "POST", headers=bearer(person) | JSON, content=body)
+            assert await in_thread(scores) == stored
+            assert _without_id(ours) == _without_id(theirs)
 
 
 def _without_id(answer: Any) -> tuple[int, Any, dict[str, str]]:

@@ -244,6 +244,7 @@ WRONG: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "answers", "question", "body"), WRONG)
 def test_what_is_wrong_is_said_beside_its_question_in_the_words_of_the_api(
     walk: Walk,
@@ -271,6 +272,7 @@ def test_what_is_wrong_is_said_beside_its_question_in_the_words_of_the_api(
     assert walk.client.get(walk.at("read-and-publish"))["Location"] == walk.at(step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "question", "plan"),
     [
