@@ -31,7 +31,7 @@ from rest_framework.throttling import BaseThrottle
 from config.core.environment import Rate
 from config.core.errors import TooMany, Unavailable, View
 from config.core.metrics import LIMITER_FALLBACKS, RATE_LIMITED
-from config.core.redis import RedisError, RedisLeftAlone, Script
+from config.core.redis import RedisError, Script
 from config.core.request import address_block, address_of, counted_standing, is_counted
 from config.core.threads import in_thread
 
@@ -158,6 +158,7 @@ _take = Script(
     return {taken, wait, math.floor(tokens)}
     """
 )
+_SAID = Rate(per_second=1, burst=1)
 _HELD_MS = 1000
 _HOLDER = f"held:{secrets.token_hex(6)}"
 """This process. Made anew in a fork it need not be: the server does not fork, and a worker holds nothing."""
@@ -191,7 +192,7 @@ def _taken(wanted: Sequence[tuple[Limit, int]], subject: str, holder: str) -> li
         answers = _take.for_each(calls) if len(calls) > 1 else [_take(*call) for call in calls]
     except RedisError as error:
         LIMITER_FALLBACKS.inc()
-        if not isinstance(error, RedisLeftAlone):  # or there would be a line for each request
+        if not _take_locally("said", _SAID, time.monotonic()).wait_ms:  # or there would be a line for each request
             log.warning("limit_counted_locally", error=type(error).__name__)
         if any(limit.closed for limit, _ in wanted):
             raise Closed from None

@@ -563,6 +563,19 @@ def test_a_redis_that_hangs_costs_one_caller_a_second_and_not_everybody(hanging:
             time.sleep(0.05)
 
 
+def test_a_redis_that_refuses_writes_is_not_told_of_for_each_request(caplog: pytest.LogCaptureFixture) -> None:
+    """It answers, so it is asked each time, and the fast ways of reading come thousands of times a second."""
+    limits._local.clear()
+    redis_client().config_set("maxmemory", 1)
+    try:
+        assert at_once("a", Rate(0.001, 10), threads=4, attempts=10) == 10
+    finally:
+        redis_client().config_set("maxmemory", 0)
+        limits._local.clear()
+    said = [record for record in caplog.records if "limit_counted_locally" in record.getMessage()]
+    assert 1 <= len(said) <= 2
+
+
 @pytest.mark.slow
 def test_a_pool_that_is_used_up_is_no_reason_to_leave_redis_alone() -> None:
     pool = redis_client().connection_pool
