@@ -155,7 +155,8 @@ FORMS: Mapping[str, set[str]] = {
 
 
 def test_nothing_lands_by_way_of_a_page_either(world: World) -> None:
-    names, wrong = all_names(schema()), []
+    names = all_names(schema())
+    wrong: list[str] = []
     for line in LINES:
         may = [who for who in ("part", "owner", "super") if line.expected[who] in ALLOWED]
         if line.is_page and line.method == "POST" and may:
