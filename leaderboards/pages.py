@@ -50,7 +50,10 @@ def for_people(view: View) -> View:
 
 
 def wants_a_page(request: HttpRequest) -> bool:
-    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    try:
+        return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    except (LookupError, ValueError):  # a parameter in a charset that does not exist (RFC 2231)
+        return False
 
 
 def refusal_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:

@@ -1,11 +1,14 @@
-"""Refuses a body that is too large while it arrives: Django would first write all of it to a file."""
+"""Refuses a body that is too large while it arrives: Django would first write all of it to a file. And one of which it
+cannot be read what it is."""
 
 import re
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from config.core.errors import Refusal, TooLarge, TooMany, Unauthenticated, error_body, error_headers
+from django.utils.http import parse_header_parameters
+
+from config.core.errors import Invalid, Refusal, TooLarge, TooMany, Unauthenticated, error_body, error_headers
 from config.core.json import dump_json
 from config.core.middleware import common_headers, is_secure
 from config.core.request import request_id_of, scope_headers
@@ -49,6 +52,9 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope_headers(scope)
+        if not _is_readable(headers.get("content-type", "")):
+            await _refuse(Invalid("This request cannot be understood."), scope, headers, send)
+            return
         uploads = next((uploads for uploads in self._uploads if uploads.include(scope)), None)
         try:
             uploader = await self._uploader(uploads, headers)
@@ -101,6 +107,16 @@ class BodyLimit:
         if uploader in self._uploading:
             raise TooMany("Another large upload of yours is under way; wait until it has arrived.")
         return uploader
+
+
+def _is_readable(content_type: str) -> bool:
+    """Its parameters may each name a charset of their own (RFC 2231): one that does not exist is an error that Django
+    leaves to the server."""
+    try:
+        parse_header_parameters(content_type)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def _too_large(max_bytes: int, field: str | None = None) -> TooLarge:

@@ -102,7 +102,7 @@ class RequestMiddleware:
             request.META.get("REMOTE_ADDR"), request.META.get("HTTP_X_FORWARDED_FOR"), settings.PROXY_COUNT
         )
         request.proxy_count = settings.PROXY_COUNT  # type: ignore[attr-defined]  # as said above
-        request.encoding = None  # UTF-8, as everything: the charset that somebody names may be no text's
+        request.encoding = "utf-8"  # as everything: the charset that somebody names may be no text's
         request.nonce = token_urlsafe(16)  # type: ignore[attr-defined]  # as said above
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
