@@ -127,6 +127,7 @@ def test_each_format_becomes_two_square_webps(form: str) -> None:
         assert corners(image) == ["red", "green", "blue", "white"]
 
 
+@pytest.mark.slow
 def test_it_is_cropped_in_the_middle() -> None:
     wide = Image.new("RGB", (1800, 600), BLUE)
     wide.paste(GREEN, (600, 0, 1200, 600))

@@ -108,6 +108,7 @@ def test_every_table_of_somebody_of_whom_everything_is_known_has_its_rows(known:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_that_opens_anything_is_in_it_and_nothing_of_anybody_else(
     known: User, other: User, signed_in: SignIn
 ) -> None:

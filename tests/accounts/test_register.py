@@ -33,6 +33,7 @@ def test_a_newcomer_gets_an_account_and_sees_the_whole_profile(anonymous: APICli
     assert str(User.objects.get(email="ada@example.org").id) == data["id"]
 
 
+@pytest.mark.slow
 def test_the_password_is_kept_as_an_argon2_hash_only(anonymous: APIClient, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = in_production.PASSWORD_HASHERS
     anonymous.post(URL, body())

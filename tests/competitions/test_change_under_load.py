@@ -53,6 +53,7 @@ def test_a_change_and_a_cancellation_are_not_overtaken_for_ever_by_syncs(
     assert Competition.objects.get(id=competition.id).cancelled_at is not None
 
 
+@pytest.mark.slow
 def test_two_changes_at_once_both_stand(person: User, signed_in: Any, make_competition: Any) -> None:
     today = datetime.now(UTC).date()
     for round_ in range(8):

@@ -78,6 +78,7 @@ def changed(client: APIClient, competition: Competition, rules: Any) -> dict[str
     return shown
 
 
+@pytest.mark.slow
 @given(policy=policies)
 def test_what_is_stored_is_read_back_as_the_same_policy(policy: Policy) -> None:
     stored = json.loads(json.dumps(policy_to_store(policy)))

@@ -185,6 +185,7 @@ def test_a_change_after_the_start_is_a_further_version_and_counts_everybody_anew
     assert changed == {"manual_entries"}
 
 
+@pytest.mark.slow
 def test_scores_follow_a_change_of_the_rules(
     me: APIClient, make_competition: Any, person: User, join: Any, now: datetime
 ) -> None:

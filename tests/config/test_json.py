@@ -77,6 +77,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(values)
 def test_whatever_was_written_is_read_again(value: Any) -> None:
     assert load_json(dump_json(value)) == value == json.loads(dump_json(value))

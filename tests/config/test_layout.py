@@ -22,6 +22,7 @@ def test_the_packages_stand_at_the_top(package: str) -> None:
     assert (ROOT / package / "__init__.py").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "misc"])
 def test_no_module_is_a_drawer_for_everything(word: str) -> None:
     ours = (

@@ -133,6 +133,7 @@ def value(page: bytes | str, name: str, **labels: str) -> float:
     return sum(found)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_refused_records_are_counted_by_what_was_wrong_and_stored_syncs_once(
     person: User, signed_in: Callable[[User], APIClient], anonymous: APIClient
@@ -152,6 +153,7 @@ def test_refused_records_are_counted_by_what_was_wrong_and_stored_syncs_once(
     assert [after - earlier for earlier, after in zip(before, counted(), strict=True)] == [1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_what_lies_in_postgresql_is_read_when_somebody_asks_and_remembered(
     anonymous: APIClient, django_assert_max_num_queries: Any
@@ -166,6 +168,7 @@ def test_what_lies_in_postgresql_is_read_when_somebody_asks_and_remembered(
         anonymous.get("/metrics")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_scrape_succeeds_without_postgresql_and_says_what_is_missing(
     anonymous: APIClient, monkeypatch: pytest.MonkeyPatch
@@ -313,6 +316,7 @@ def board(person: User, transactional_db: None, make_competition: Any, join: Any
     return competition
 
 
+@pytest.mark.slow
 async def test_a_frame_that_was_waited_for_is_measured_from_the_write_it_shows(
     board: Competition, person: User
 ) -> None:

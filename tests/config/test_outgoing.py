@@ -83,6 +83,7 @@ def sources() -> dict[str, str]:
     return {name: text for name, text in named.items() if not name.startswith(NOT_SERVED)}
 
 
+@pytest.mark.slow
 def test_no_module_reaches_out_that_is_not_on_the_list() -> None:
     found = {name for name, source in sources().items() if reaches_out(source)}
     assert found <= MAY.keys(), "give it a time-out and a circuit, and put it on the list"

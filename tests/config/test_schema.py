@@ -94,6 +94,7 @@ def operations(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.slow
 def test_it_is_openapi_3_1_without_a_single_warning() -> None:
     GENERATOR_STATS.reset()
     with warnings.catch_warnings():

@@ -40,6 +40,7 @@ def container(name: str) -> Manifest:
     return dict(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_what_kubernetes_describes(version: str) -> None:
     for manifest in MANIFESTS:

@@ -65,12 +65,14 @@ def webhooks_are_read(settings: Any) -> None:
     settings.SENDGRID_WEBHOOK_KEY = settings.TWILIO_AUTH_TOKEN = "of the account"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("webhooks_are_read")
 @pytest.mark.django_db
 def test_every_door_stands_in_the_table_and_the_table_has_no_other() -> None:
     assert undeclared() == set()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("webhooks_are_read")
 @pytest.mark.django_db
 def test_a_door_that_nobody_thought_of_is_found() -> None:

@@ -47,6 +47,7 @@ WITHOUT_A_FORMS_TOKEN = {
 }
 
 
+@pytest.mark.slow
 def test_every_form_of_a_page_is_refused_without_its_token(person: User) -> None:
     lines = [line for line in read_table(TABLE.read_text()) if line.is_page and line.method == "POST"]
     assert len(lines) > 30

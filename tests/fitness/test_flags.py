@@ -125,6 +125,7 @@ def test_somebody_elses_flag_does_not_exist(
         assert signed_in(judge).post(f"{URL}/{name}/decide", body).status_code == 404
 
 
+@pytest.mark.slow
 def test_staff_see_everybodys_and_choose(flag: Flag, judge: User, other: User, person: User, signed_in: SignIn) -> None:
     desk = signed_in(judge)
 

@@ -151,6 +151,7 @@ async def test_what_arrives_together_is_one_commit_and_everybody_hears_of_their_
     assert after - before <= len(groups)
 
 
+@pytest.mark.slow
 async def test_nobody_is_answered_before_theirs_is_committed(
     person: User, front_only: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -263,6 +263,7 @@ class TestThroughTheGatherer:
 
         return asyncio.run(all_at_once())
 
+    @pytest.mark.slow
     def test_everybody_is_counted(self, people: list[User], board: Competition, now: datetime) -> None:
         results = self.gather([Batch([reading(p.id, steps=n + 1)], now) for n, p in enumerate(people)])
         assert results == [SyncResult(1, 0, [board.id])] * len(people)
@@ -284,6 +285,7 @@ class TestThroughTheGatherer:
         assert results == [SyncResult(1, 0, [board.id])] * (len(people) - 1)
         assert sorted(steps_of(board).values()) == [0] + [1000] * (len(people) - 1)
 
+    @pytest.mark.slow
     def test_nobody_is_answered_before_the_commit_that_holds_their_data(
         self, people: list[User], board: Competition, now: datetime
     ) -> None:
@@ -345,6 +347,7 @@ class TestThroughTheGatherer:
         assert set(steps_of(frozen).values()) == {0}
         assert steps_of(other) == {people[1].id: 0, people[2].id: 1000}
 
+    @pytest.mark.slow
     def test_groups_of_several_servers_about_the_same_people_lose_nothing_and_never_block_for_good(
         self, people: list[User], board: Competition, now: datetime
     ) -> None:

@@ -43,6 +43,7 @@ def merged(pieces: Sequence[Piece]) -> Fraction:
     return sum((Fraction(share) for share in counted_shares(pieces)), Fraction(0))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(pieces_of_a_day)
 def test_it_is_the_largest_reading_of_every_second(pieces: list[Piece]) -> None:
@@ -79,6 +80,7 @@ def test_with_a_preference_the_preferred_source_stands_wherever_it_has_a_reading
     assert merged(ranked) == second_by_second([piece[:4] for piece in pieces], order)
 
 
+@pytest.mark.slow
 @given(pieces_of_a_day, st.integers(0, 500))
 def test_a_preferred_source_that_covers_everything_is_all_that_counts(pieces: list[Piece], amount: int) -> None:
     rest = [piece._replace(rank=1) for piece in pieces if piece.source != "watch"]

@@ -482,6 +482,7 @@ def walked(
     return {day: int(amount) for day, amount in counted.items() if int(amount)}
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(
     plain=plain_samples,

@@ -74,6 +74,7 @@ def phone(person: User, signed_in: Any) -> APIClient:
     return client
 
 
+@pytest.mark.slow
 def test_in_auckland_over_a_day_of_25_hours(make_past_board: Any, person: User, phone: APIClient) -> None:
     """On 6 April 2025 at 3:00 (+13) it becomes 2:00 (+12), which is 14:00 UTC of the 5th."""
     boards = Boards(make_past_board, "2025-04-05", "2025-04-07", person)
@@ -100,6 +101,7 @@ def test_in_auckland_over_a_day_of_25_hours(make_past_board: Any, person: User, 
     }
 
 
+@pytest.mark.slow
 def test_in_los_angeles_over_a_day_of_23_hours(make_past_board: Any, person: User, phone: APIClient) -> None:
     """On 9 March 2025 at 2:00 (-8) it becomes 3:00 (-7), which is 10:00 UTC."""
     boards = Boards(make_past_board, "2025-03-08", "2025-03-10", person)
@@ -148,6 +150,7 @@ def test_from_auckland_to_los_angeles_over_the_date_line(make_past_board: Any, p
     assert {sum(days.values()) for days in found.values()} == {400 + 1000 + 60 + 500 + 100 + 9}
 
 
+@pytest.mark.slow
 def test_from_los_angeles_to_auckland_over_the_date_line(make_past_board: Any, person: User, phone: APIClient) -> None:
     """On 2 November 2025 at 2:00 (-7) it becomes 1:00 (-8) in Los Angeles, 9:00 UTC. The flight leaves that day at
     22:00, 6:00 UTC of the 3rd, and lands on the 4th at 8:00 (+13), 19:00 UTC of the 3rd."""
@@ -170,6 +173,7 @@ def test_from_los_angeles_to_auckland_over_the_date_line(make_past_board: Any, p
     assert {sum(days.values()) for days in found.values()} == {2300 + 60 + 700}
 
 
+@pytest.mark.slow
 def test_a_watch_that_was_not_told_of_the_flight_counts_nothing_twice(
     make_past_board: Any, person: User, phone: APIClient
 ) -> None:

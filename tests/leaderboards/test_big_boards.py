@@ -317,6 +317,7 @@ def test_a_copy_too_far_behind_is_let_go_and_no_other_one(changed: int, copied: 
     assert [entry["score"] for entry in board_page(competition, offset=0, limit=9).entries].count(10) == changed
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_thousand_and_more_changes_are_one_step(make_board: Any) -> None:
     """Lua passes only so many arguments on at once."""

@@ -263,6 +263,7 @@ def test_one_id_at_once_in_two_competitions_is_one_correction(
     assert standing_of(competition, other).adjustment_points == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_corrections_and_reports_at_once_are_all_counted(running: Competition, other: User, staff: User) -> None:
     def correct(points: int, correction_id: UUID) -> None:
@@ -297,6 +298,7 @@ def test_only_staff_with_the_permission_correct_and_the_owner_may_not(
     assert signed_in(clerk).post(url(running), bonus(person)).status_code == 201
 
 
+@pytest.mark.slow
 def test_a_participant_sees_their_own_and_the_owner_and_staff_see_all(
     running: Competition, desk: APIClient, person: User, other: User, make_person: Any, signed_in: SignIn
 ) -> None:
@@ -458,6 +460,7 @@ class AdminDesk:
         return self.client.post(f"{self.path}add/", form)
 
 
+@pytest.mark.slow
 def test_the_admin_site_takes_a_correction_once_however_often_the_form_is_sent(
     running: Competition, other: User, staff: User
 ) -> None:
@@ -474,6 +477,7 @@ def test_the_admin_site_takes_a_correction_once_however_often_the_form_is_sent(
     assert admin.client.post(f"{admin.path}{correction.id}/delete/", {"post": "yes"}).status_code == 403
 
 
+@pytest.mark.slow
 def test_the_admin_site_says_why_not_and_keeps_what_was_written(
     running: Competition, staff: User, make_person: Any
 ) -> None:

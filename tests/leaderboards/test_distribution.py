@@ -16,6 +16,7 @@ from leaderboards.headcount import headcount, say_headcount
 from leaderboards.models import Standing
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**53))
 def test_edges_are_round_and_few(largest: int) -> None:
     step = step_for(largest)

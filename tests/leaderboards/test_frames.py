@@ -24,6 +24,7 @@ def fresh(page: BoardPage) -> Any:
     return board
 
 
+@pytest.mark.slow
 @given(histories())
 @settings(deadline=None)
 def test_every_delta_leads_from_its_page_to_the_newer_one(pages: list[BoardPage]) -> None:

@@ -89,6 +89,7 @@ def front_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi.front, "_django", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", QUERIES)
 async def test_the_bytes_and_headers_are_those_of_the_view(
     board: Competition, front: Get, django: Get, front_only: None, query: str
@@ -106,6 +107,7 @@ async def test_other_origins_hear_what_the_view_tells_them(
     assert comparable(answer) == comparable(await django(url(board), Origin=origin))
 
 
+@pytest.mark.slow
 async def test_a_page_of_another_origin_may_ask_whether_a_board_has_changed(
     board: Competition, front: Get, settings: Any
 ) -> None:
@@ -162,6 +164,7 @@ async def test_everything_else_is_left_to_django(
                 assert ours.content == theirs.content
 
 
+@pytest.mark.slow
 async def test_who_is_not_known_or_may_not_see_it_hears_what_the_view_says(
     board: Competition, make_competition: Any, make_person: Any, front: Get
 ) -> None:
@@ -195,6 +198,7 @@ async def refused_at_last(front: Get, path: str) -> int:
     return answer.status_code
 
 
+@pytest.mark.slow
 async def test_somebody_deactivated_is_not_served_any_more(
     board: Competition, person: User, front: Get, quick_checks: None
 ) -> None:
@@ -230,6 +234,7 @@ async def test_while_nobody_can_look_who_may_nobody_is_served_for_longer_than_th
     assert looks == 3
 
 
+@pytest.mark.slow
 async def test_a_read_after_an_acknowledged_write_shows_it(board: Competition, person: User, front: Get) -> None:
     for steps in range(1, 30):
         await in_thread(scored, board, person, steps)
@@ -298,6 +303,7 @@ async def test_dates_that_move_show_at_once_though_the_board_does_not(
     assert after.content == (await django(url(competition))).content
 
 
+@pytest.mark.slow
 async def test_what_has_not_changed_is_not_sent_again(
     board: Competition, person: User, front: Get, django: Get, front_only: None
 ) -> None:
@@ -390,6 +396,7 @@ def few_tokens(settings: Any) -> None:
     settings.RATE_LIMIT = Rate(0.01, 20)
 
 
+@pytest.mark.slow
 async def test_the_limit_is_the_one_that_django_counts_as_well(
     board: Competition, front: Get, django: Get, few_tokens: None
 ) -> None:
@@ -403,11 +410,13 @@ async def test_the_limit_is_the_one_that_django_counts_as_well(
     assert refused.json()["code"] == 429
 
 
+@pytest.mark.slow
 async def test_a_request_that_is_handed_on_is_counted_once(board: Competition, front: Get, few_tokens: None) -> None:
     statuses = [(await front(url(board, "?offset=1"))).status_code for _ in range(21)]
     assert statuses == [200] * 20 + [429]
 
 
+@pytest.mark.slow
 async def test_somebody_who_comes_often_is_not_counted_one_by_one(
     board: Competition, front: Get, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,6 +440,7 @@ async def test_the_request_id_comes_back(board: Competition, front: Get) -> None
     assert len((await front(url(board), **{"X-Request-ID": "not sane"})).headers["x-request-id"]) == 32
 
 
+@pytest.mark.slow
 async def test_it_counts_in_the_same_metrics_as_the_view(board: Competition, front: Get, django: Get) -> None:
     await front(url(board))
     tally = asgi.front._tally

@@ -197,6 +197,7 @@ class TestThroughTheGatherer:
         board_page(board, offset=0, limit=1)  # from now on Redis has a copy
         return board
 
+    @pytest.mark.slow
     def test_one_bad_report_and_one_refused_one_harm_no_neighbour(
         self, people: list[User], board: Competition, now: datetime
     ) -> None:
@@ -213,6 +214,7 @@ class TestThroughTheGatherer:
         assert list(amounts) == [0] + [10] * 10
         assert check_board(board).difference == ""
 
+    @pytest.mark.slow
     def test_groups_of_several_servers_about_the_same_people_never_block_for_good(
         self, people: list[User], board: Competition, now: datetime
     ) -> None:

@@ -168,6 +168,7 @@ async def test_somebodys_first_look_takes_nothing_back_from_other_windows(
     await hub.close()
 
 
+@pytest.mark.slow
 async def test_many_windows_that_go_at_once_are_each_looked_at_a_few_times(
     board: Competition, monkeypatch: pytest.MonkeyPatch
 ) -> None:

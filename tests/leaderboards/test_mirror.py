@@ -260,6 +260,7 @@ def test_renaming_people_and_changing_rules_at_once_keeps_the_scores_of_the_rule
     run_together([rename, change_rules])
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_versions_grow_by_one_for_every_change(make_competition: Any, join: Any, make_person: Any) -> None:
     people = [make_person(f"P{number}") for number in range(4)]

@@ -117,6 +117,7 @@ def test_one_made_about_the_past_without_a_grace_is_final_at_once(make_competiti
     assert final.rows == ()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_eight_movers_at_once_freeze_once(make_over: MakeOver, person: User, other: User) -> None:
     made = [make_over({person: 500, other: 900}) for _ in range(3)]
@@ -350,6 +351,7 @@ def test_the_page_says_until_when_it_is_provisional_and_since_when_final(
         assert f"{closes.day} {closes:%b %Y, %H:%M}" in text
 
 
+@pytest.mark.slow
 def test_the_admin_site_shows_them_and_changes_nothing(
     make_over: MakeOver, person: User, staff: User, settings: Any
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_profile_is_changed_by_the_rules_of_the_api(ben: Client, other: User) 
     assert other.name == "Benjamin"
 
 
+@pytest.mark.slow
 def test_the_form_shows_what_is_kept_even_a_zones_old_name(ben: Client, other: User) -> None:
     User.objects.filter(id=other.id).update(timezone="US/Pacific", country="US")
     html = ben.get("/profile").content.decode()

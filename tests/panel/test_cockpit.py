@@ -61,6 +61,7 @@ def life_of(desk: Client, competition: Competition) -> list[str]:
 # --- Every phase ---
 
 
+@pytest.mark.slow
 def test_a_draft_waits_to_be_published_and_says_first_who_will_see_it(
     organiser: User, make_competition: MakeCompetition
 ) -> None:
@@ -129,6 +130,7 @@ def test_the_board_alone_comes_with_its_version_and_only_when_it_is_another(
     assert str(Board.objects.get(competition=running).version) in second["ETag"]
 
 
+@pytest.mark.slow
 def test_after_the_end_it_says_when_the_standings_are_frozen_and_what_is_left(
     organiser: User, make_competition: MakeCompetition, now: datetime
 ) -> None:
@@ -143,6 +145,7 @@ def test_after_the_end_it_says_when_the_standings_are_frozen_and_what_is_left(
     assert life_of(desk, over)[-3:] == ["past active", "past ended", "now completed"]
 
 
+@pytest.mark.slow
 def test_prizes_are_a_treasurers_move_until_everything_is_paid(
     make_staff: MakeStaff, organiser: User, make_competition: MakeCompetition, settings: Any, now: datetime
 ) -> None:
@@ -219,6 +222,7 @@ def test_cancelling_says_how_much_goes_back_and_does_it_once(
 # --- Every role ---
 
 
+@pytest.mark.slow
 def test_each_role_sees_what_is_its_own(
     make_staff: MakeStaff, organiser: User, make_competition: MakeCompetition, join: Any, person: User, now: datetime
 ) -> None:
@@ -265,6 +269,7 @@ def test_what_is_somebody_elses_is_not_there(
     assert Competition.objects.get(pk=theirs.pk).cancelled_at is None
 
 
+@pytest.mark.slow
 def test_it_takes_as_many_statements_for_300_people_as_for_3(
     staff: User, make_competition: MakeCompetition, make_person: MakePerson, now: datetime
 ) -> None:
@@ -292,6 +297,7 @@ def test_a_cancelled_one_without_money_is_finished(
     assert move_of(cockpit(open_panel(staff), made)) == "It was cancelled. Nothing is left to do."
 
 
+@pytest.mark.slow
 def test_a_cancelled_one_waits_until_its_pool_is_given_back(
     organiser: User, make_competition: MakeCompetition, staff: User, now: datetime
 ) -> None:

@@ -65,6 +65,7 @@ def board(make_competition: Any, make_staff: Any, join: Any, person: User, other
 
 
 class TestWho:
+    @pytest.mark.slow
     def test_an_organiser_sees_their_own_and_nobody_elses(self, board: Competition, make_staff: Any) -> None:
         owner, stranger = open_panel(board.owner), open_panel(make_staff("organiser", name="Otto"))
         assert owner.get(page_of(board)).status_code == 200
@@ -74,6 +75,7 @@ class TestWho:
         overall = stranger.get(OVERALL)
         assert (overall.status_code, board.name in overall.content.decode()) == (200, False)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("role", ["reviewer", "treasurer", "support"])
     def test_other_roles_see_all(self, board: Competition, make_staff: Any, role: str) -> None:
         client = open_panel(make_staff(role))
@@ -127,6 +129,7 @@ class TestWhat:
         for address in (f"{page_of(board)}nothing.csv", f"{OVERALL}nothing.csv"):
             assert client.get(address).status_code == 404
 
+    @pytest.mark.slow
     def test_what_was_cut_off_is_worked_out_by_whoever_works_while_the_page_says_so(
         self, board: Competition, other: User
     ) -> None:

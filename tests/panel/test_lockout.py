@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 HOME, CAFE = {"REMOTE_ADDR": "192.0.2.1"}, {"REMOTE_ADDR": "192.0.2.2"}
 
 
+@pytest.mark.slow
 def test_five_wrong_passwords_lock_this_name_at_this_address(tess: Visitor, make_visitor: Any) -> None:
     answers = [tess.logs_in("a guess", **HOME) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 4 + [429]

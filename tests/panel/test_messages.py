@@ -49,6 +49,7 @@ def deliver(person: User, now: datetime) -> Deliver:
 # --- The tables ---
 
 
+@pytest.mark.slow
 def test_support_sees_what_was_told_and_how_it_went(make_staff: MakeStaff, deliver: Deliver, person: User) -> None:
     desk = open_panel(make_staff("support"))
     deliver(DeliveryState.FAILED, reason="The address is unknown.")
@@ -67,6 +68,7 @@ def test_support_sees_what_was_told_and_how_it_went(make_staff: MakeStaff, deliv
     assert "Ada" in text_of(desk.get(f"/admin/accounts/delivery/{row.pk}/change/"))
 
 
+@pytest.mark.slow
 def test_no_token_no_whole_number_and_no_digest_is_shown(make_staff: MakeStaff, person: User, now: datetime) -> None:
     device = Device.objects.create(user=person, token="hush-token", platform="android", added_at=now, seen_at=now)
     Phone.objects.create(user=person, number="+4915112345678", code_sent_at=now)
@@ -173,6 +175,7 @@ def test_who_may_look_at_it(make_staff: MakeStaff, role: str, status: int) -> No
 # --- On the page of a competition ---
 
 
+@pytest.mark.slow
 def test_an_organiser_sees_how_many_were_reached(
     make_staff: MakeStaff, make_competition: MakeCompetition, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

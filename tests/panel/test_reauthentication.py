@@ -81,6 +81,7 @@ def test_both_have_to_be_fresh(tess: Visitor, over: Competition, older: str) -> 
     assert inside.get(step_of(over, "fund"))["Location"].startswith(CONFIRM)
 
 
+@pytest.mark.slow
 def test_what_was_written_is_still_there_after_the_proof(tess: Visitor, app: TOTPDevice, over: Competition) -> None:
     inside = open_panel(tess.person)
     fund = step_of(over, "fund")

@@ -80,6 +80,7 @@ def test_every_table_stands_in_the_sidebar_but_the_sandboxs() -> None:
     assert tables - named == {"prizes_sandboxfault_changelist"}
 
 
+@pytest.mark.slow
 def test_roles_are_changed_by_superusers_only(make_staff: Callable[..., User], staff: User) -> None:
     role = Group.objects.get(name="support")
     path = f"/admin/auth/group/{role.pk}/change/"

@@ -100,6 +100,7 @@ def board_of(competition: Competition) -> list[tuple[str, int]]:
 # --- Each kind of change, from the question to the record ---
 
 
+@pytest.mark.slow
 def test_a_disqualification_is_shown_with_its_prizes_and_saved_as_shown(
     organiser: User, make_walked: Any, walkers: list[User]
 ) -> None:
@@ -198,6 +199,7 @@ def test_final_standings_are_corrected_by_another_document(
 # --- What it refuses ---
 
 
+@pytest.mark.slow
 def test_what_was_shown_is_saved_or_nothing(
     organiser: User, staff: User, make_walked: Any, walkers: list[User], now: datetime
 ) -> None:

@@ -107,6 +107,7 @@ def walk(organiser: User) -> Walk:
     return Walk(organiser)
 
 
+@pytest.mark.slow
 def test_an_organiser_makes_a_free_competition_and_owns_it(walk: Walk, organiser: User) -> None:
     walk.answer_all(people={"visibility": "private", "max_participants": "40"})
     page = walk.read("read-and-publish")
@@ -132,6 +133,7 @@ def test_an_organiser_makes_a_free_competition_and_owns_it(walk: Walk, organiser
     assert created.pgh_context["user"] == str(organiser.id)
 
 
+@pytest.mark.slow
 def test_a_paid_competition_has_its_rules_and_its_plan(walk: Walk) -> None:
     counts: dict[str, Any] = COUNTS | {
         "metric": "weighted",
@@ -345,6 +347,7 @@ def test_one_goes_back_and_forth_and_loses_nothing(walk: Walk) -> None:
     assert walk.client.get(walk.at("money"))["Location"] == walk.at("who-takes-part")
 
 
+@pytest.mark.slow
 def test_there_is_room_for_as_many_prizes_as_one_likes(walk: Walk) -> None:
     for step, usual in zip(STEPS, (WHAT, COUNTS, PEOPLE), strict=False):
         walk.say(step, usual)
@@ -393,6 +396,7 @@ def test_what_has_begun_already_can_be_made_with_its_plan(walk: Walk) -> None:
     assert PrizePlan.objects.get().competition_id == made.id
 
 
+@pytest.mark.slow
 def test_a_second_click_makes_nothing_and_shows_what_was_made(walk: Walk) -> None:
     walk.answer_all()
     seen = re.search(r'name="seen" value="(\w+)"', walk.read("read-and-publish"))
@@ -403,6 +407,7 @@ def test_a_second_click_makes_nothing_and_shows_what_was_made(walk: Walk) -> Non
     assert walk.client.get(walk.at("money")).status_code == 302  # nor does the way back
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_make_one(make_staff: MakeStaff) -> None:
     walk = Walk(make_staff("organiser"))
@@ -443,6 +448,7 @@ def test_whoever_may_add_competitions_comes_in_too_and_the_list_leads_there(
     assert led["Location"] == reverse("admin:new_competition")
 
 
+@pytest.mark.slow
 def test_nobody_makes_anything_under_the_id_of_somebody_elses(walk: Walk, make_staff: MakeStaff) -> None:
     walk.answer_all()
     walk.press("publish")
@@ -457,6 +463,7 @@ def test_an_address_that_leads_nowhere_is_no_error_of_the_server(walk: Walk, whe
     assert answer.status_code in (302, 404)
 
 
+@pytest.mark.slow
 def test_the_preview_calls_nothing_left_over_where_the_pool_is_too_small(walk: Walk) -> None:
     money = {"places": "amount", "places[0].first": "1", "places[0].worth": "3000", "currency": "JPY"}
     people = {"visibility": "open", "max_participants": "1"}

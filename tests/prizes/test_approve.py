@@ -47,6 +47,7 @@ def asked_for(make_finished: MakeFinished, tess: APIClient) -> Competition:
     return competition
 
 
+@pytest.mark.slow
 def test_a_second_treasurer_lets_the_prizes_go(theo: APIClient, asked_for: Competition) -> None:
     answer = theo.post(url(asked_for), {"reason": "I have looked at the board."})
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "distributed")
@@ -65,6 +66,7 @@ def test_never_the_one_who_asked(tess: APIClient, asked_for: Competition) -> Non
     assert not Transfer.objects.exists()
 
 
+@pytest.mark.slow
 def test_again_it_changes_nothing(theo: APIClient, tess: APIClient, asked_for: Competition) -> None:
     theo.post(url(asked_for))
     run_jobs()

@@ -161,6 +161,7 @@ def test_nobody_won_and_nothing_is_to_be_paid(tess: APIClient, make_finished: Ma
     assert tess.post(url(make_finished(pool=0))).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_correction_that_leaves_an_award_alone_shows_how_it_stands(
     tess: APIClient, treasurer: User, make_finished: MakeFinished, now: datetime
 ) -> None:
@@ -224,6 +225,7 @@ def test_a_wrong_field_is_named_and_nobody_is_paid(
     assert not AwardList.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_number_of_statements_does_not_grow_with_the_winners(tess: APIClient, make_finished: MakeFinished) -> None:
     def statements(competition: Competition) -> int:
         forget_jobs()

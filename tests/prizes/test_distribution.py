@@ -236,6 +236,7 @@ class TestCorrection:
         states = Transfer.objects.order_by("amount_minor").values_list("state", "amount_minor")
         assert list(states) == [("cancelled", 3_333), ("cancelled", 6_667), ("pending", 10_000)]
 
+    @pytest.mark.slow
     def test_after_it_was_paid_only_the_difference_goes_out_and_only_once_it_is_there(
         self, make_finished: MakeFinished, treasurer: User, staff: User, now: datetime, distribute: Distribute
     ) -> None:
@@ -268,6 +269,7 @@ def fund(competition: Competition, amount_minor: int, by: User, now: datetime, *
 class TestPlans:
     """What becomes of places that nobody holds, and of fees."""
 
+    @pytest.mark.slow
     def test_places_that_nobody_holds_are_rolled_over_to_the_organisers_next_competition(
         self, make_finished: MakeFinished, treasurer: User, person: User, now: datetime, distribute: Distribute
     ) -> None:

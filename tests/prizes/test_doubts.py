@@ -272,6 +272,7 @@ class TestCorrections:
         treasury.disqualify(competition, place(competition, 1))
         assert treasury.distribute(competition)
 
+    @pytest.mark.slow
     def test_a_correction_costs_as_many_statements_for_many_prizes_as_for_few(
         self, make_finished: MakeFinished, treasury: Treasury
     ) -> None:
@@ -446,6 +447,7 @@ class TestFees:
 
 
 class TestFunding:
+    @pytest.mark.slow
     @pytest.mark.django_db(transaction=True)
     def test_what_was_rolled_over_is_spent_once(
         self, make_finished: MakeFinished, treasury: Treasury, treasurer: User, person: User, now: datetime

@@ -78,6 +78,7 @@ def everything_is_right() -> None:
         call_command(check)
 
 
+@pytest.mark.slow
 def test_erased_before_they_are_paid_they_are_paid_and_then_forgotten(
     walk: Competition, winner: User, person: User, pay: Callable[[], Transfer], signed_in: SignIn, now: datetime
 ) -> None:
@@ -94,6 +95,7 @@ def test_erased_before_they_are_paid_they_are_paid_and_then_forgotten(
     assert str(winner.id).encode() in statement(walk, signed_in(person))
 
 
+@pytest.mark.slow
 def test_erased_after_they_are_paid_nothing_changes_but_the_name(
     walk: Competition, winner: User, person: User, pay: Callable[[], Transfer], signed_in: SignIn, now: datetime
 ) -> None:
@@ -108,6 +110,7 @@ def test_erased_after_they_are_paid_nothing_changes_but_the_name(
     assert (board[0]["user_name"], board[0]["rank"]) == ("Former participant", 1)
 
 
+@pytest.mark.slow
 def test_without_an_account_the_prize_stays_owed_and_can_be_paid_by_hand(
     winner: User, treasurer: User, pay: Callable[[], Transfer], now: datetime
 ) -> None:
@@ -123,6 +126,7 @@ def test_without_an_account_the_prize_stays_owed_and_can_be_paid_by_hand(
     everything_is_right()
 
 
+@pytest.mark.slow
 def test_a_failed_prize_keeps_the_account(
     walk: Competition, winner: User, pay: Callable[[], Transfer], now: datetime
 ) -> None:
