@@ -135,6 +135,15 @@ _POOL = {
     # a PostgreSQL that was away for a minute would not be noticed for another.
     "reconnect_timeout": 3,
 }
+# libpq's, of TCP: a PostgreSQL whose machine is gone is noticed in half a minute, where the kernel alone would wait for a
+# quarter of an hour. DATABASE_URL may say otherwise.
+_CONNECTION = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -149,7 +158,7 @@ def _database(url: str) -> dict[str, Any]:
         "PORT": parts.port or "",
         "CONN_HEALTH_CHECKS": True,  # or every pooled connection fails one request after PostgreSQL's restart
         # Under ASGI a pool is right and CONN_MAX_AGE is not: threads come and go with the requests.
-        "OPTIONS": {"connect_timeout": 5} | options | {"pool": _POOL},
+        "OPTIONS": _CONNECTION | options | {"pool": _POOL},
     }
 
 
