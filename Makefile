@@ -28,7 +28,7 @@ test-slow: export PATIENCE = 3
 test-slow: $(READY) ## engines killed, a million prize plans, death before every line that pays: some minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not browser and not large"
 
-test-large: $(READY) ## the panel on a world of 100,000 people, every fault once under load: an hour, not in CI
+test-large: $(READY) ## the panel on a world of 100,000 people: a quarter of an hour, not in CI
 	$(BIN)/python -m pytest -m large --timeout 7200
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
