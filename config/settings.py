@@ -135,7 +135,7 @@ _POOL = {
     # a PostgreSQL that was away for a minute would not be noticed for another.
     "reconnect_timeout": 3,
 }
-# libpq's, of TCP: a PostgreSQL whose machine is gone is noticed in half a minute, where the kernel alone would wait for a
+# libpq's, of TCP: a PostgreSQL whose machine is gone is noticed in half a minute; the kernel alone would wait for a
 # quarter of an hour. DATABASE_URL may say otherwise.
 _CONNECTION = {
     "connect_timeout": 5,
