@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.checks import CONSISTENT_WITHIN, READY_WITHIN
-from tests.chaos.plan import Kind
+from tests.chaos.plan import LENGTHS, Kind
 from tests.chaos.run import Fault, Outcome
 from tests.flows.servers import ROOT
 
@@ -70,14 +70,15 @@ def _figures(kind: Kind, faults: list[Fault]) -> list[Any]:
 def summary(outcome: Outcome) -> list[str]:
     found = document(outcome)
     answers = ", ".join(f"{number:,} {name}" for name, number in outcome.answers.items())
-    per_second = found["per_second"]
+    planned = LENGTHS[outcome.length].per_second
     limits = f"To pass, servers are ready within {READY_WITHIN:g} s and watchers right within {CONSISTENT_WITHIN:g} s;"
     limits += f" the machine's load average was {outcome.load_average:.1f} at the end."
-    per_second = found["per_second"]
     came = f"{outcome.restarts} processes were started again, and watchers came again {outcome.watchers_returned} times"
-    unheard = f"Of {outcome.unheard} requests the gateway's answer was never heard"
+    unheard = f"The gateway paid and was too late to say so {outcome.timed_out} times"
+    unheard += f", broke off or said 500 instead {outcome.broken} times"
     return [
-        f"{outcome.operations:,} operations, {per_second} a second under load: {answers}.",
+        f"{outcome.operations:,} operations: {answers}.",
+        f"{planned:g} a second planned, {found['per_second']} asked: what this machine was late with was left out.",
         f"{len(outcome.faults)} faults; {came}.",
         f"{outcome.transfers} transfers, each once. {unheard}. All was paid {outcome.settled:.0f} s after the end.",
         f"{outcome.seconds / 60:.1f} minutes in all. {limits}",

@@ -62,7 +62,8 @@ class Outcome:
     seconds: float = 0.0
     settled: float = 0.0
     transfers: int = 0
-    unheard: int = 0
+    timed_out: int = 0
+    broken: int = 0
     restarts: int = 0
     watchers_returned: int = 0
     load_average: float = 0.0
@@ -283,11 +284,19 @@ async def _end(running: Installation, outcome: Outcome) -> None:
     problems += [*left, *await running.inside_problems(), *await asyncio.to_thread(command_problems, running.site)]
     problems += [problem for problem in traffic.problems if problem not in known]
     outcome.problems = list(dict.fromkeys(problems))
+    if outcome.length == "full":
+        outcome.problems += missing(outcome)
     outcome.answers, outcome.operations = dict(traffic.counts.most_common()), traffic.done
     outcome.transfers = len(running.stripe.book())
-    outcome.unheard = running.stripe.moods.timed_out + running.stripe.moods.broken
+    outcome.timed_out, outcome.broken = running.stripe.moods.timed_out, running.stripe.moods.broken
     outcome.restarts = running.site.restarts
     outcome.watchers_returned = sum(sum(watcher.ends.values()) for watcher in running.watchers)
+
+
+def missing(outcome: Outcome) -> list[str]:
+    """What a full run is for and this one did not do."""
+    left_out = {f"{fault.kind} was left out: {fault.left_out}" for fault in outcome.faults if fault.left_out}
+    return sorted(left_out) + ([] if outcome.timed_out else ["the gateway never answered too late"])
 
 
 def command_problems(site: Site) -> list[str]:

@@ -12,6 +12,7 @@ from aiohttp import web
 from tests.chaos import checks
 from tests.chaos.model import Largest, Model
 from tests.chaos.plan import LENGTHS, PEOPLE, Action, Kind, Operation, operations, schedule
+from tests.chaos.run import Fault, Outcome, missing
 from tests.chaos.traffic import BROKEN, SILENT, Answer, Traffic, World, refusal_problem
 
 WORLD = World(
@@ -138,3 +139,9 @@ def test_a_server_that_answers_500_is_found_out() -> None:
     problems = asyncio.run(ask())
     assert problems
     assert all("answered 500: a stack trace" in problem for problem in problems)
+
+
+def test_a_full_run_that_left_something_out_has_not_passed() -> None:
+    outcome = Outcome(1, "full", faults=[Fault(1, Kind.CLOCK, left_out="no libfaketime")], timed_out=1)
+    assert missing(outcome) == ["clock set forth and back was left out: no libfaketime"]
+    assert missing(Outcome(1, "full")) == ["the gateway never answered too late"]
