@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run cluster cluster-test test test-slow test-large test-browser bench audit fuzz chaos lint lock clean
+.PHONY: help run cluster cluster-test test test-slow test-large test-browser coverage bench audit fuzz chaos lint lock clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-22s%s\n", $$1, $$2}'
@@ -33,6 +33,22 @@ test-large: $(READY) ## the panel on a world of 100,000 people: a quarter of an 
 
 test-browser: $(READY) ## the tests in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser
+
+# Every branch of what decides about money, about who somebody is, about merging and about rank is taken by some test.
+EVERY_BRANCH := prizes/*.py,prizes/services/*,prizes/gateways/*,competitions/services/seats.py,accounts/authentication.py,$\
+accounts/backends.py,accounts/callers.py,accounts/codes.py,accounts/lockout.py,accounts/permissions.py,$\
+accounts/reauthentication.py,accounts/tokens.py,accounts/services/keys.py,accounts/services/log_ins.py,$\
+accounts/services/passwords.py,accounts/services/sessions.py,leaderboards/admission.py,leaderboards/tickets.py,$\
+fitness/merging.py,fitness/reckoning.py,leaderboards/ranking.py,leaderboards/rows.py,leaderboards/scoring.py,$\
+leaderboards/settling.py,leaderboards/supposing.py
+
+coverage: export PATIENCE = 3
+coverage: $(READY) ## lines and branches that the fast and the slow tests take, and what must be taken: some 40 minutes
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal -m "not browser and not large"
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under=95
+	$(BIN)/python -m coverage report --include='$(EVERY_BRANCH)' --fail-under=100
 
 bench: $(READY) ## measure on this machine, some 12 minutes; BENCH=quick, ONLY=reads,writes, JSON=FILE, MARKDOWN=FILE may be set
 	@$(BIN)/python -m benchmarks $(if $(filter quick,$(BENCH)),--quick) $(if $(ONLY),--only $(ONLY)) \

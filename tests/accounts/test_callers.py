@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import callers, tokens
-from accounts.callers import recognise, recognised, remembered_caller
-from accounts.models import User
+from accounts.callers import recognise, recognised, recognised_service, remembered_caller
+from accounts.models import Scope, User
+from accounts.services.keys import create_service_key
 from accounts.tokens import InvalidToken
 from tests.accounts.conftest import Project, listed
 from tests.asking import in_thread
@@ -103,3 +104,25 @@ async def test_no_more_are_remembered_than_there_is_room_for(make_person: Any, m
     for person in people:
         await recognise(str(await in_thread(AccessToken.for_user, person)))
     assert len(callers._callers) == 3
+
+
+async def test_a_token_that_is_too_long_is_verified_each_time(
+    person: User, verified: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = str(await in_thread(AccessToken.for_user, person))
+    monkeypatch.setattr(callers, "_LONGEST", len(token) - 1)
+    for _ in range(2):
+        assert (await recognise(token)).person_id == person.id
+    assert verified == [token, token]
+
+
+async def test_keys_of_services_are_remembered_and_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callers, "_REMEMBERED", 1)
+    callers._services.clear()
+    assert await recognised_service("psk_nobodys") is None
+    keys = await in_thread(
+        lambda: [create_service_key(name=name, scopes=[Scope.ACTIVITY_WRITE])[1] for name in ("one", "two")]
+    )
+    for key in keys:
+        assert await recognised_service(key)
+    assert list(callers._services) == keys[1:]

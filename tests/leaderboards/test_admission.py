@@ -142,3 +142,9 @@ def test_the_more_were_here_the_wider_they_are_spread(
     assert 500 + widest * 9 / 10 < max(hints) <= 500 + widest
     middle = sum(hint < 500 + widest / 2 for hint in hints)
     assert 120 < middle < 280  # half, give or take eight times what chance gives or takes
+
+
+def test_whoever_has_no_name_leaves_as_well(admission: Admission) -> None:
+    admission.enter(None, HERE)
+    admission.leave(None, HERE)
+    assert admission.count() == 0

@@ -10,6 +10,7 @@ from accounts.models import User
 from competitions.models import Competition
 from config.core.errors import Invalid
 from prizes.actors import Actor
+from prizes.gateways.base import Receipt, ReceiptStatus
 from prizes.models import (
     Entry,
     EntryKind,
@@ -20,6 +21,7 @@ from prizes.models import (
     TransferState,
     TreasuryAction,
 )
+from prizes.services import transfers
 from prizes.services.distribution import distribute_prizes
 from prizes.services.payouts import connect_payout_account
 from prizes.services.transfers import (
@@ -28,6 +30,7 @@ from prizes.services.transfers import (
     NotForHand,
     look_up_transfer,
     mark_transfer_paid,
+    reconcile_transfers,
     retry_transfer,
     send_transfer,
     unfinished_transfers,
@@ -273,3 +276,36 @@ def test_nothing_is_sent_inside_a_transaction_of_its_own_making(
     """“Sent” must be committed before the gateway is asked; the sandbox would otherwise be rolled back with us."""
     moves = sent(ordered, now).moves.count()
     assert moves == 3
+
+
+def test_what_has_moved_on_a_moment_ago_is_not_sent(ordered: Transfer, now: datetime) -> None:
+    behind = Transfer.objects.get()
+    sent(ordered, now)
+    SandboxOrder.objects.all().delete()  # so that it would be seen
+    transfers._send(behind, now)
+    assert (Transfer.objects.get().state, money_moved()) == ("paid", [])
+
+
+def test_an_answer_that_comes_after_somebody_has_decided_changes_nothing(
+    ordered: Transfer, treasurer: User, now: datetime
+) -> None:
+    go_wrong(Fault.REFUSE)
+    sent(ordered, now)
+    behind = Transfer.objects.get()
+    mark(ordered, treasurer, now, reference="SEPA 1")
+    transfers._record(behind, Receipt("late", ReceiptStatus.PAID), now)
+    assert Transfer.objects.get().reference == "SEPA 1"
+    assert Entry.objects.filter(kind=EntryKind.PRIZE_PAID).count() == 1
+
+
+def test_one_that_goes_wrong_does_not_keep_the_others(
+    ordered: Transfer, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**given: Any) -> Transfer:
+        raise RuntimeError("A bug.")
+
+    real = transfers.send_transfer
+    monkeypatch.setattr(transfers, "send_transfer", broken)
+    assert [one.state for one in reconcile_transfers(transfers=[ordered], clock=lambda: now)] == ["pending"]
+    monkeypatch.setattr(transfers, "send_transfer", real)
+    assert [one.state for one in reconcile_transfers(transfers=[ordered], clock=lambda: now)] == ["paid"]
