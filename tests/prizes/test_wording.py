@@ -135,3 +135,15 @@ def test_prizes_and_what_is_left_come_to_the_pool_and_the_parts_of_the_fees_to_t
     places = [place for first, last, _ in found.places for place in range(first, last + 1)]
     assert len(set(places)) == len(places)
     assert all(1 <= place <= people for place in places)
+
+
+def test_an_example_says_what_is_kept_and_what_the_target_does() -> None:
+    small = document(places=[{"first": 1, "last": 1, "amount_minor": 40_000}], leftover="return")
+    assert "What the pool has beyond these 400.00 EUR goes back to the organiser." in prizes_in_words(small, FREE)
+    (one,) = examples(small, FREE, [1])
+    assert example_in_words(one, small, FREE) == (
+        "With 1 person the pool is 500.00 EUR: 1st 400.00 EUR; 100.00 EUR goes back to the organiser."
+    )
+    all_alike = document(places=[], target=10_000)
+    (three,) = examples(all_alike, FREE, [3])
+    assert "if all reach the target: 1st" in example_in_words(three, all_alike, FREE)
