@@ -97,20 +97,20 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        request.request_id = request_id_of(request.headers.get("X-Request-ID"))  # type: ignore[attr-defined]  # as said above
-        request.client_address = client_address(  # type: ignore[attr-defined]  # as said above
+        request_id, nonce = request_id_of(request.headers.get("X-Request-ID")), token_urlsafe(16)
+        marks: Any = request
+        marks.request_id, marks.nonce, marks.proxy_count = request_id, nonce, settings.PROXY_COUNT
+        marks.client_address = client_address(
             request.META.get("REMOTE_ADDR"), request.META.get("HTTP_X_FORWARDED_FOR"), settings.PROXY_COUNT
         )
-        request.proxy_count = settings.PROXY_COUNT  # type: ignore[attr-defined]  # as said above
         request.encoding = "utf-8"  # as everything: the charset that somebody names may be no text's
-        request.nonce = token_urlsafe(16)  # type: ignore[attr-defined]  # as said above
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             request.META["CONTENT_LENGTH"] = str(len(request.body))  # DRF takes a body without a length for none
         # Who it turns out to be is bound as well, and both are forgotten at the end.
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id, user_id=None):  # type: ignore[attr-defined]  # as said above
+        with structlog.contextvars.bound_contextvars(request_id=request_id, user_id=None):
             response = self.get_response(request)
-            response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # as said above
-            _add_security_headers(response, request.nonce)  # type: ignore[attr-defined]  # as said above
+            response["X-Request-ID"] = request_id
+            _add_security_headers(response, nonce)
             for name, value in standing_of(request).headers:
                 response.setdefault(name, value)
             log.info(
