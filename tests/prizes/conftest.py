@@ -21,6 +21,7 @@ from prizes.models import PayoutAccount
 from prizes.plans import DEFAULT
 from prizes.services.funding import confirm_funding
 from prizes.services.plans import change_plan
+from prizes.verification import CHECKS, faults_of
 from tests.conftest import MakeCompetition, MakePerson
 
 MakeFinished = Callable[..., Competition]
@@ -61,6 +62,13 @@ def make_treasurer(make_person: MakePerson) -> Callable[[str], User]:
 @pytest.fixture
 def treasurer(make_treasurer: Callable[[str], User]) -> User:
     return make_treasurer("Tess")
+
+
+@pytest.fixture
+def sound_ledger(db: None) -> Iterator[None]:
+    """Whatever the test did, the books are right afterwards."""
+    yield
+    assert [fault for check in CHECKS for fault in faults_of(check)] == []
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """From final standings to transfers: who gets how much, who may say so, and what corrections do."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -29,21 +29,11 @@ from prizes.services.distribution import (
 from prizes.services.funding import ReserveTooSmall, confirm_funding
 from prizes.services.plans import change_plan
 from prizes.services.transfers import CORRECTED, give_up_transfer, send_transfer
-from prizes.verification import CHECKS, faults_of
 from tests.conftest import MakeCompetition
 from tests.leaderboards.test_mirror import run_together
 from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
 
-
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def sound_ledger(db: None) -> object:
-    yield
-    assert [fault for check in CHECKS for fault in faults_of(check)] == []
+pytestmark = pytest.mark.usefixtures("sound_ledger")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Where money was once paid twice, to the wrong person, or not at all: each way is closed by name."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
 from typing import Any
@@ -72,18 +72,9 @@ from tests.conftest import MakeCompetition, MakePerson
 from tests.leaderboards.test_mirror import run_together
 from tests.prizes.conftest import MakeFinished, connect_accounts, forget_jobs, run_jobs
 
+pytestmark = pytest.mark.usefixtures("sound_ledger")
+
 Fault = SandboxFault.Fault
-
-
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def sound_ledger(db: None) -> object:
-    yield
-    assert faults() == []
 
 
 def faults() -> list[object]:

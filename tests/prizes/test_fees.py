@@ -40,23 +40,13 @@ from prizes.services.fees import (
 )
 from prizes.services.funding import confirm_funding
 from prizes.services.transfers import send_transfer
-from prizes.verification import CHECKS, faults_of
 from tests.conftest import MakeCompetition, MakePerson
 from tests.leaderboards.test_mirror import run_together
 from tests.prizes.conftest import run_jobs
 
+pytestmark = pytest.mark.usefixtures("sound_ledger")
+
 Fault = SandboxFault.Fault
-
-
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def sound_ledger(db: None) -> object:
-    yield
-    assert [fault for check in CHECKS for fault in faults_of(check)] == []
 
 
 @pytest.fixture

@@ -21,11 +21,6 @@ from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 def test_every_minute_what_was_left_behind_is_gone_on_with(
     make_finished: MakeFinished, treasurer: User, now: datetime
 ) -> None:

@@ -35,16 +35,12 @@ from prizes.services.transfers import (
     send_transfer,
     unfinished_transfers,
 )
-from prizes.verification import CHECKS, faults_of
 from tests.leaderboards.test_mirror import run_together
 from tests.prizes.conftest import MakeFinished, connect_accounts, run_jobs
 
+pytestmark = pytest.mark.usefixtures("sound_ledger")
+
 Fault = SandboxFault.Fault
-
-
-@pytest.fixture
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -75,12 +71,6 @@ def sent_quietly(transfer: Transfer, now: datetime) -> None:
 
 def money_moved() -> list[int]:
     return list(SandboxOrder.objects.filter(call="transfer").values_list("amount_minor", flat=True))
-
-
-@pytest.fixture(autouse=True)
-def sound_ledger(db: None) -> object:
-    yield
-    assert [fault for check in CHECKS for fault in faults_of(check)] == []
 
 
 def test_the_key_is_made_of_competition_person_and_version_and_of_no_place(ordered: Transfer) -> None:
