@@ -21,6 +21,7 @@ PRODUCED = {
 def prepared(document: Document) -> Document:
     made = copy.deepcopy(document)
     close(made)
+    tell_of_events(made)
     link(made)
     return made
 
@@ -43,6 +44,33 @@ def close(document: Document) -> None:
             schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
             if "properties" in schema:
                 schema["additionalProperties"] = False
+
+
+EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9a-f-]{36}:[0-9]+$"},
+        "event": {"const": "message"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {
+                "type": "object",
+                "required": ["type"],
+                "properties": {"type": {"enum": ["leaderboard_update", "leaderboard_delta", "closing"]}},
+            },
+        },
+    },
+}
+
+
+def tell_of_events(document: Document) -> None:
+    """To OpenAPI 3.1 a stream is one text, as the document says; the fuzzer holds the schema against each event."""
+    for _, _, operation in operations(document):
+        for answer in operation["responses"].values():
+            if stream := answer.get("content", {}).get("text/event-stream"):
+                stream["schema"] = EVENT
 
 
 def link(document: Document) -> None:
