@@ -57,7 +57,8 @@ def fuzz(installation: Installation, server: Watched, *, cases: int, frames: int
 
 
 def _all_calls(installation: Installation, server: Watched, cases: int, seed: int) -> Iterator[Calls]:
-    document, roles = prepared(server.document()), installation.world["roles"]
+    document = prepared(server.document(), installation.world)
+    roles = installation.world["roles"]
     tasks = [
         Task(
             role,

@@ -65,10 +65,9 @@ def calls_of(operation: str, installation: Installation, server: Watched) -> Cal
     document = server.document()
     document["paths"] = {path: {verb: document["paths"][path][verb]}}
     headers = installation.world["roles"]["person"]
+    document = prepared(document, installation.world)
     return make_calls(
-        Task(
-            "person", headers, server.address, prepared(document), installation.world, cases=6, seed=SEED, bounds=False
-        )
+        Task("person", headers, server.address, document, installation.world, cases=6, seed=SEED, bounds=False)
     )
 
 
