@@ -402,8 +402,10 @@ def unfinished_transfers(now: datetime) -> QuerySet[Transfer]:
     rarely = ExpressionWrapper(
         Value(now) - F("updated_at") - (F("updated_at") - F("created_at")) / Value(10), output_field=DurationField()
     )
-    unfinished = Transfer.objects.filter(can_go, state__in=UNFINISHED, updated_at__lt=now - _STALE)
-    return unfinished.exclude(gateway="manual", state=TransferState.SENT).annotate(idle=rarely).filter(idle__gt=_STALE)
+    long_ago = Q(updated_at__lt=now - _STALE, idle__gt=_STALE)
+    in_the_future = Q(updated_at__gt=now + _STALE)  # by a worker whose clock was ahead, and has been set since
+    unfinished = Transfer.objects.filter(can_go, state__in=UNFINISHED).annotate(idle=rarely)
+    return unfinished.exclude(gateway="manual", state=TransferState.SENT).filter(long_ago | in_the_future)
 
 
 def reconcile_transfers(*, transfers: Iterable[Transfer], clock: Callable[[], datetime]) -> Iterator[Transfer]:

@@ -283,12 +283,10 @@ async def _end(running: Installation, outcome: Outcome) -> None:
     outcome.settled, left = await running.seconds_until_settled()
     problems += [*left, *await running.inside_problems(), *await asyncio.to_thread(command_problems, running.site)]
     problems += [problem for problem in traffic.problems if problem not in known]
-    outcome.problems = list(dict.fromkeys(problems))
-    if outcome.length == "full":
-        outcome.problems += missing(outcome)
     outcome.answers, outcome.operations = dict(traffic.counts.most_common()), traffic.done
     outcome.transfers = len(running.stripe.book())
     outcome.timed_out, outcome.broken = running.stripe.moods.timed_out, running.stripe.moods.broken
+    outcome.problems = list(dict.fromkeys(problems)) + (missing(outcome) if outcome.length == "full" else [])
     outcome.restarts = running.site.restarts
     outcome.watchers_returned = sum(sum(watcher.ends.values()) for watcher in running.watchers)
 

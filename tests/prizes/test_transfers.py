@@ -212,6 +212,12 @@ def test_the_worker_tries_again_by_itself_and_the_sweep_finds_what_was_left(orde
     assert list(unfinished_transfers(later)) == [Transfer.objects.get()]
 
 
+def test_a_worker_whose_clock_was_ahead_leaves_nothing_to_wait_until_then(ordered: Transfer, now: datetime) -> None:
+    go_wrong(Fault.TIME_OUT_AFTER)
+    sent(ordered, now + timedelta(minutes=40))
+    assert list(unfinished_transfers(now)) == [Transfer.objects.get()]
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_at_one_transfer_pay_once(ordered: Transfer, now: datetime) -> None:
