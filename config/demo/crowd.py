@@ -133,7 +133,7 @@ _IMPORTS = f"""
     INSERT INTO fitness_import (id, user_id, state, format, bytes, bytes_read, read, accepted, unchanged, rejected,
                                 problems, reason, attempts, created_at, finished_at)
     SELECT md5(%(seed)s || '/import/' || n)::uuid, id, CASE WHEN n %% 5 = 0 THEN 'failed' ELSE 'done' END,
-           'apple_health', 4000000 + n, 4000000 + n, 900, CASE WHEN n %% 5 = 0 THEN 0 ELSE 850 END, 40, 10, '[]',
+           'apple-health', 4000000 + n, 4000000 + n, 900, CASE WHEN n %% 5 = 0 THEN 0 ELSE 850 END, 40, 10, '[]',
            CASE WHEN n %% 5 = 0 THEN 'This file is cut off in the middle.' ELSE '' END, 1,
            %(now)s - {_chance("n", "23")} * interval '20 days', %(now)s - {_chance("n", "23")} * interval '20 days'
       FROM crowd WHERE n %% 80 = 3 OR n = 5
