@@ -53,7 +53,7 @@ def test_pages_are_limited_per_address(anonymous: APIClient, settings: Any) -> N
 async def test_a_socket_where_nothing_is_needs_no_redis(settings: Any) -> None:
     layer = settings.CHANNEL_LAYERS["default"]
     settings.CHANNEL_LAYERS = {"default": layer | {"CONFIG": {"hosts": ["redis://127.0.0.1:1"]}}}
-    stranger = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/nothing")  # type: ignore[arg-type]
+    stranger = WebsocketCommunicator(URLRouter(websocket_urlpatterns), "/ws/nothing")  # type: ignore[arg-type]  # as in config.routing
     assert (await stranger.connect())[0]
     assert (await stranger.receive_output())["code"] == 4404
     await stranger.disconnect()

@@ -175,7 +175,7 @@ def test_most_of_a_body_is_no_reason_to_wait_for_the_rest(call: Any) -> None:
     """A phone that has lost its network halfway through a large file never says so."""
     silent = call()
     silent.sendall(b"POST / HTTP/1.1\r\nContent-Length: 50001\r\n" + HEAD + b"\r\n")
-    time.sleep(0.1)
+    time.sleep(0.1)  # as a client that sends its body after its head, not with it
     silent.sendall(b"x" * 50_000)
     silent.settimeout(5)
     assert refused(silent) == 408
